@@ -1,0 +1,1 @@
+"""Errors, secrets, identifiers, time and durations; no third-party import."""

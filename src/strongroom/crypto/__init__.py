@@ -1,0 +1,1 @@
+"""Pure functions: AEAD, key derivation, Shamir, passwords, the Merkle tree, tiles, signed notes."""
