@@ -1,0 +1,266 @@
+"""Group commit: whatever waits goes into one commit, each request in a savepoint of its own.
+
+No timer: the batch is what queued up while the last commit was under way. The head row holds
+the next index of the log and the generation of what authorization depends on. The commit is the
+fence: a request that was authorized under an older generation is sent back, not committed,
+unless all that has changed since is other people's tokens and entities.
+
+Order   begin → read the head (locked) → for each: fence, checks, writes → entries → head →
+        commit (synced) → answers. A crash before the commit returns leaves none of the batch;
+        after it all of it, whether or not the answers left.
+Trust   Whoever can write to the database behind our back can roll state back, all of it or a row;
+        the log goes back with all of it, which shows once it is witnessed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from strongroom.storage.transaction import Check, Stamp, Values, Write
+
+MAX_LEAF = 16 * 1024
+NO_ENTRY = -1
+REMEMBERED = 4096  # changes that the fence can tell apart; older ones concern everybody
+OWN = ("token:", "entity:")
+INSERT_ENTRY = "INSERT INTO entry (idx, leaf) VALUES (?, ?)"
+SELECT_HEAD = "SELECT next, generation FROM head WHERE id = 1"
+UPDATE_HEAD = "UPDATE head SET next = ?, generation = ? WHERE id = 1"
+
+
+class Problem(Enum):
+    """Why a request was not committed though the database works."""
+
+    STALE = "authorized under an older generation"
+    CONFLICT = "a row that was read has changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request. `index` is its entry's, -1 if it had none or failed."""
+
+    index: int
+    generation: int
+    problem: Problem | Exception | None = None
+
+
+class Changes:
+    """The latest changes of what authorization depends on: what the fence looks at.
+
+    A topic is `token:…` or `entity:…`, which concern whoever is that one, or anything else,
+    which concerns everybody.
+    """
+
+    def __init__(self) -> None:
+        self._latest: deque[tuple[int, str]] = deque(maxlen=REMEMBERED)
+        self._known_from: int | None = None  # every change after this generation is remembered
+
+    def start(self, generation: int) -> None:
+        """Know of everything from here on, if nothing is known yet."""
+        if self._known_from is None:
+            self._known_from = generation
+
+    def add(self, topics: Sequence[tuple[int, str]]) -> None:
+        """Remember committed changes."""
+        for each in topics:
+            if len(self._latest) == REMEMBERED:
+                self._known_from = self._latest[0][0]
+            self._latest.append(each)
+
+    def forget(self, generation: int) -> None:
+        """Know nothing of what led up to a generation."""
+        self._latest.clear()
+        self._known_from = generation
+
+    def concern(self, request: Request, fresh: Sequence[tuple[int, str]]) -> bool:
+        """Say whether a change since a request was authorized may change its answer."""
+        since = request.generation
+        if since is None:
+            return False
+        if self._known_from is None or since < self._known_from:
+            return True
+        for latest in (reversed(fresh), reversed(self._latest)):
+            for generation, topic in latest:
+                if generation <= since:
+                    return False
+                if topic in request.about or not topic.startswith(OWN):
+                    return True
+        return False
+
+
+@dataclass(slots=True)
+class Request:
+    """What one request wants committed. `generation` None means: needs no fence."""
+
+    done: Callable[[Outcome], None]
+    leaf: bytes | None = None
+    digest: bytes = b""
+    generation: int | None = None
+    checks: Sequence[Check] = ()
+    writes: Sequence[Write] = ()
+    topics: Sequence[str] = ()
+    about: frozenset[str] = frozenset()  # the `token:…` and `entity:…` topics that concern it
+    outcome: Outcome = field(default=Outcome(NO_ENTRY, 0), init=False)
+
+
+class Connection(Protocol):
+    """One database connection in a transaction. On SQLite each of these returns at once."""
+
+    changes: Changes
+
+    async def begin(self) -> None:
+        """Begin a transaction."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit; what was written is on the disk when this returns."""
+        ...
+
+    async def rollback(self) -> None:
+        """Undo the transaction, if there is one. Never raises."""
+        ...
+
+    async def rows(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
+        """Run a SELECT."""
+        ...
+
+    async def run(self, sql: str, values: Values) -> None:
+        """Run a statement that returns nothing."""
+        ...
+
+    async def run_many(self, sql: str, values: Sequence[Values]) -> None:
+        """Run one statement for each of the values."""
+        ...
+
+    async def head(self) -> tuple[int, int]:
+        """Lock the head, and return the log's next index and the generation."""
+        ...
+
+    def fatal(self, error: Exception) -> bool:
+        """Say whether the whole transaction is lost (disk full, connection gone)."""
+        ...
+
+    def doubtful(self, error: Exception) -> bool:
+        """Say whether a COMMIT that raised this may have been carried out all the same."""
+        ...
+
+
+@dataclass(slots=True)
+class Committed:
+    """What a commit added: for whoever follows the log in memory."""
+
+    first: int
+    digests: list[bytes]
+    generation: int
+    topics: list[tuple[int, str]]
+
+
+class InDoubtError(Exception):
+    """COMMIT was sent and never answered. `committed` is what it was to add."""
+
+    def __init__(self, committed: Committed) -> None:
+        super().__init__("the commit was not answered")
+        self.committed = committed
+
+
+async def commit_batch(db: Connection, batch: Sequence[Request]) -> Committed:
+    """Commit what can be, and set each request's `outcome`.
+
+    Raises if nothing was committed; InDoubtError if nobody knows.
+    """
+    try:
+        await db.begin()
+        done = await _apply(db, batch)
+    except BaseException:
+        await db.rollback()
+        raise
+    try:
+        await db.commit()
+    except Exception as error:
+        if db.doubtful(error):
+            db.changes.forget(done.generation)
+            raise InDoubtError(done) from error
+        await db.rollback()
+        raise
+    db.changes.add(done.topics)
+    return done
+
+
+async def _apply(db: Connection, batch: Sequence[Request]) -> Committed:
+    first, generation = await db.head()
+    found = generation
+    db.changes.start(found)
+    entries: list[tuple[int, bytes]] = []
+    committed = Committed(first, [], generation, [])
+    for request in batch:
+        overtaken = request.generation not in (None, generation)
+        ahead = overtaken and (request.generation or 0) > generation  # of a state rolled back
+        if ahead or (overtaken and db.changes.concern(request, committed.topics)):
+            request.outcome = Outcome(NO_ENTRY, generation, Problem.STALE)
+            continue
+        problem = await _take(db, request, first + len(entries))
+        if problem is not None:
+            request.outcome = Outcome(NO_ENTRY, generation, problem)
+            continue
+        index = NO_ENTRY
+        if request.leaf is not None:
+            index = first + len(entries)
+            entries.append((index, request.leaf))
+            committed.digests.append(request.digest)
+        for topic in request.topics:
+            generation += 1
+            committed.topics.append((generation, topic))
+        request.outcome = Outcome(index, generation)
+    if entries:
+        await db.run_many(INSERT_ENTRY, entries)
+    if entries or generation != found:
+        await db.run(UPDATE_HEAD, (first + len(entries), generation))
+    committed.generation = generation
+    return committed
+
+
+async def _take(db: Connection, request: Request, index: int) -> Problem | Exception | None:
+    """Check one request and apply its writes; say why not, with nothing of it applied."""
+    if request.leaf is not None and len(request.leaf) > MAX_LEAF:
+        return ValueError(f"an entry of {len(request.leaf)} bytes")
+    if not request.writes:
+        return await _write(db, request, index)
+    await db.run("SAVEPOINT request", ())
+    problem = await _write(db, request, NO_ENTRY if request.leaf is None else index)
+    if problem is not None:
+        await db.run("ROLLBACK TO SAVEPOINT request", ())
+    await db.run("RELEASE SAVEPOINT request", ())
+    return problem
+
+
+async def _write(db: Connection, request: Request, index: int) -> Problem | Exception | None:
+    try:
+        problem = await _check(db, request.checks)
+        if problem is None:
+            for write in request.writes:
+                await db.run(write.sql, _stamped(write, index))
+    except Exception as error:
+        if db.fatal(error):
+            raise
+        return error
+    return problem
+
+
+async def _check(db: Connection, checks: Sequence[Check]) -> Problem | None:
+    for check in checks:
+        seen = await db.rows(check.sql, check.values)
+        if check.scan:
+            if seen != check.seen:
+                return Problem.CONFLICT
+        elif (seen[0][0] if seen else None) != check.seen:
+            return Problem.CONFLICT
+    return None
+
+
+def _stamped(write: Write, index: int) -> Values:
+    if write.stamped and Stamp.ENTRY not in write.values:
+        return [*write.values, index]  # type: ignore[list-item]  # no stamp among them
+    return [index if value is Stamp.ENTRY else value for value in write.values]

@@ -1,0 +1,1 @@
+"""One file a step. A landed step is never edited."""

@@ -1,0 +1,423 @@
+"""SQLite, the embedded default: reads on the loop's thread, one writer thread with group commit.
+
+Specs   WAL, `synchronous=FULL`: a commit returns after its WAL frames are synced.
+        SQLite 3.7.0 to 3.51.2 can lose committed writes of a WAL (the reset bug, mended in
+        3.51.3, and in 3.50.7 and 3.44.6); the driver bundles its own SQLite and an affected one
+        is refused.
+Order   A failed commit is told as one: no later commit builds on it. If the machine dies at that
+        very moment, the next start may find its frames in the WAL and carry it out after all.
+Trust   Whoever can write to the file controls the database; see `storage.barrier`, `audit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pysqlite3 as sqlite
+
+from strongroom.base.errors import UnavailableError
+from strongroom.storage.commit import (
+    NO_ENTRY,
+    SELECT_HEAD,
+    Changes,
+    Committed,
+    Outcome,
+    Request,
+    commit_batch,
+)
+from strongroom.storage.database import (
+    InUseError,
+    Listener,
+    OvertakenError,
+    UnsafeDatabaseError,
+    deliver,
+    unavailable,
+)
+from strongroom.storage.transaction import Values
+
+Result = TypeVar("Result")
+WAL_RESET_FIXED = (3, 51, 3)
+FIXED_BACKPORTS = ((3, 50, 7), (3, 44, 6))
+FULL = 2  # of PRAGMA synchronous
+MIB = 2**20
+RESERVE = 64 * MIB  # stays free: the health endpoint says so before the disk is full
+BATCH = 512  # requests in one commit at most, so that the first of them need not wait for the last
+PROBE_SECONDS = 1.0
+PRAGMAS = (
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",  # where a plain sync stops at the drive's cache (macOS)
+    "PRAGMA checkpoint_fullfsync = ON",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA recursive_triggers = ON",  # so that REPLACE cannot go around a DELETE trigger
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cache_size = -16000",
+    f"PRAGMA journal_size_limit = {RESERVE}",
+)
+CHECKPOINT_SECONDS = 1.0
+ROWS = (64, 16, 4, 1)  # rows of one INSERT, so that few statements need preparing
+READ_ONLY = "PRAGMA query_only = ON"
+# What SQLite says of one statement (ERROR, TOOBIG, CONSTRAINT, MISMATCH, MISUSE, RANGE), or the
+# driver of its values (no code); anything else is about the database.
+ONE_STATEMENT = (None, 1, 18, 19, 20, 21, 25)
+DAMAGED = (11, 26)  # CORRUPT, NOTADB
+RAISE_HEAD = "UPDATE head SET generation = generation + ? WHERE id = 1"
+
+
+def refuse_unsafe_version(version: tuple[int, int, int]) -> None:
+    """Raise UnsafeDatabaseError for a version with the WAL-reset bug, or without a WAL."""
+    backport = any(version[:2] == fixed[:2] and version >= fixed for fixed in FIXED_BACKPORTS)
+    if version < WAL_RESET_FIXED and not backport:
+        found = ".".join(map(str, version))
+        raise UnsafeDatabaseError(
+            f"SQLite {found} can lose committed writes (WAL-reset bug); 3.51.3 or newer is needed"
+        )
+
+
+def immediate(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine that never waits for anything."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    work.close()
+    raise RuntimeError("a coroutine on the writer's thread waited")
+
+
+def connect(path: Path) -> Any:
+    """Open a connection that keeps what it commits, or raise UnsafeDatabaseError."""
+    db = sqlite.connect(
+        str(path), isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    try:
+        for pragma in PRAGMAS:
+            db.execute(pragma)
+        _refuse_unsafe_mode(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _refuse_unsafe_mode(db: Any, path: Path) -> None:
+    mode, level = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+    )
+    if mode != "wal" or level < FULL:
+        raise UnsafeDatabaseError(f"{path.parent} does not support a write-ahead log")
+
+
+class SqliteConnection:
+    """The writer's connection, in the shape that `commit_batch` wants.
+
+    `left` is how it left the head: OvertakenError if it is found otherwise.
+    """
+
+    def __init__(self, db: Any) -> None:
+        self._db = db
+        self.left: tuple[int, int] | None = None
+        self.changes = Changes()
+
+    async def begin(self) -> None:
+        """Begin as the only writer."""
+        self._db.execute("BEGIN IMMEDIATE")
+
+    async def commit(self) -> None:
+        """Commit and sync."""
+        self._db.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        """Undo the transaction, if SQLite has not done so itself."""
+        with contextlib.suppress(sqlite.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    async def rows(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
+        """Run a SELECT."""
+        return self._db.execute(sql, values).fetchall()  # type: ignore[no-any-return]
+
+    async def run(self, sql: str, values: Values) -> None:
+        """Run a statement that returns nothing."""
+        self._db.execute(sql, values)
+
+    async def run_many(self, sql: str, values: Sequence[Values]) -> None:
+        """Run one INSERT for each of the values, many of them as one statement.
+
+        Each statement gives the interpreter away and waits to get it back: fewer are quicker.
+        """
+        head, row = sql.split(" VALUES ")
+        at = 0
+        for size in ROWS:
+            while len(values) - at >= size:
+                chunk = values[at : at + size]
+                flat = [value for each in chunk for value in each]
+                self._db.execute(f"{head} VALUES {', '.join([row] * size)}", flat)
+                at += size
+
+    async def head(self) -> tuple[int, int]:
+        """Return the log's next index and the generation."""
+        [row] = self._db.execute(SELECT_HEAD).fetchall()
+        if self.left not in (None, row):
+            raise OvertakenError
+        return row  # type: ignore[no-any-return]
+
+    def fatal(self, error: Exception) -> bool:
+        """Say whether an error is about the database, and not about one statement."""
+        code = getattr(error, "sqlite_errorcode", None)
+        return (code if code is None else code & 0xFF) not in ONE_STATEMENT
+
+    def doubtful(self, error: Exception) -> bool:  # noqa: ARG002 - the contract's
+        """Return False: what this process reads next decides, and it reads nothing of it."""
+        return False
+
+    async def probe(self) -> None:
+        """Commit a page that changes nothing; raises what a request would meet."""
+        try:
+            await self.begin()
+            await self.head()
+            await self.run(RAISE_HEAD, (1,))
+            await self.run(RAISE_HEAD, (-1,))
+            await self.commit()
+        except BaseException:
+            await self.rollback()
+            raise
+
+
+class SqliteDatabase:
+    """An open SQLite database; made by `open_sqlite`."""
+
+    kind = "sqlite"
+
+    def __init__(self, path: Path, lock: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.path = path
+        self._lock = lock
+        self._loop = loop
+        self._read = connect(path)
+        self._read.execute(READ_ONLY)
+        self._write = connect(path)
+        self._write.execute("PRAGMA wal_autocheckpoint = 0")  # the checkpointer's work
+        self._connection = SqliteConnection(self._write)
+        self._queue: list[Request] = []
+        self._mutex = threading.Lock()
+        self._wake = threading.Event()
+        self._written = threading.Event()
+        self._pause = threading.Event()
+        self._closing = False
+        self._snapshot = False
+        self._failed: str | None = None
+        self._listeners: list[Listener] = []
+        self._thread = threading.Thread(target=self._write_loop, name="committer", daemon=True)
+        self._checkpointer = threading.Thread(
+            target=self._checkpoint_loop, name="checkpointer", daemon=True
+        )
+        self._thread.start()
+        self._checkpointer.start()
+
+    async def rows(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
+        """Run a SELECT on the loop's thread: quicker than any hop to another.
+
+        All reads of one turn of the loop share a snapshot, which spares each its locks. It ends
+        before any answer leaves, so whoever was answered reads what was committed.
+        """
+        if not self._snapshot:
+            self._read.execute("BEGIN")
+            self._snapshot = True
+            self._loop.call_soon(self._end_snapshot)
+        try:
+            return self._read.execute(sql, values).fetchall()  # type: ignore[no-any-return]
+        except sqlite.Error as error:
+            if self._connection.fatal(error):
+                raise unavailable(error) from error
+            raise
+
+    def _end_snapshot(self) -> None:
+        if self._snapshot:
+            self._snapshot = False
+            self._read.execute("COMMIT")
+
+    def submit(self, request: Request) -> None:
+        """Queue a request for the next commit."""
+        with self._mutex:
+            if self._closing:
+                request.outcome = Outcome(NO_ENTRY, 0, UnavailableError("the server stops"))
+                self._loop.call_soon(self._answer, None, [request])
+                return
+            self._queue.append(request)
+            first = len(self._queue) == 1
+        if first:
+            # After what else is ready in this turn of the loop: the writer then takes all of it
+            # in one commit, instead of contending for the interpreter with the rest.
+            self._loop.call_soon(self._wake.set)
+
+    def follow(self, listener: Listener) -> None:
+        """Call `listener` after each commit."""
+        self._listeners.append(listener)
+
+    def trouble(self) -> str | None:
+        """Say why commits fail, or will soon."""
+        try:
+            disk = os.statvfs(self.path.parent)
+        except OSError as error:
+            return f"the data directory cannot be read: {error.strerror}"
+        free = disk.f_bavail * disk.f_frsize
+        if free < RESERVE:
+            short = f"{free // MIB} MiB free, {RESERVE // MIB} are kept back"
+            return f"the disk is nearly full: {short}"
+        return self._failed
+
+    async def close(self) -> None:
+        """Commit what is queued, empty the WAL, and let go of the file."""
+        with self._mutex:
+            again, self._closing = self._closing, True
+        self._wake.set()
+        self._pause.set()
+        self._written.set()
+        await asyncio.to_thread(self._checkpointer.join)
+        await asyncio.to_thread(self._thread.join)
+        if not again:
+            self._end_snapshot()
+            self._read.close()
+            os.close(self._lock)
+
+    # -- the writer's thread
+
+    def _write_loop(self) -> None:
+        while True:
+            woken = self._wake.wait(PROBE_SECONDS if self._failed else None)
+            self._wake.clear()
+            while batch := self._next_batch():
+                self._commit(batch)
+            if self._closing:
+                break
+            if not woken:
+                self._probe()
+        with contextlib.suppress(sqlite.Error):
+            self._write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._write.close()
+
+    def _next_batch(self) -> list[Request]:
+        with self._mutex:
+            batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+        return batch
+
+    def _commit(self, batch: list[Request]) -> None:
+        done: Committed | None = None
+        try:
+            done = immediate(commit_batch(self._connection, batch))
+        except Exception as error:  # noqa: BLE001 - each request is told; none is acknowledged
+            failure = self._fail(error)
+            for request in batch:
+                request.outcome = Outcome(NO_ENTRY, 0, failure)
+        else:
+            self._written.set()
+            self._connection.left = (done.first + len(done.digests), done.generation)
+            self._failed = None
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            self._loop.call_soon_threadsafe(self._answer, done, batch)
+
+    def _probe(self) -> None:
+        try:
+            immediate(self._connection.probe())
+        except Exception as error:  # noqa: BLE001 - it stays as it was, and is tried again
+            self._fail(error)
+        else:
+            self._failed = None
+
+    def _fail(self, error: Exception) -> Exception:
+        """Remember why commits fail; return what a request is told."""
+        known = isinstance(error, (sqlite.Error, OvertakenError))
+        failure = unavailable(error) if known else error
+        self._failed = str(failure) if known else f"a defect: {type(error).__name__}"
+        return failure
+
+    # -- the checkpointer's thread
+
+    def _checkpoint_loop(self) -> None:
+        """Carry the WAL into the file beside the commits, so that none of them waits for it."""
+        db = connect(self.path)
+        while not self._closing:
+            self._written.wait()
+            self._written.clear()
+            with contextlib.suppress(sqlite.Error):  # the writer meets what ails it, and says so
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            if not self._closing:
+                self._pause.wait(CHECKPOINT_SECONDS)
+        db.close()
+
+    # -- the loop's thread
+
+    def _answer(self, done: Committed | None, batch: list[Request]) -> None:
+        self._end_snapshot()
+        deliver(self._loop, done, self._listeners, batch)
+
+
+def take_lock(path: Path) -> int:
+    """Hold `<path>.lock` for this process; InUseError if another one does."""
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise InUseError(f"another strongroom server has {path} open") from None
+    return descriptor
+
+
+def open_sqlite(path: Path, migrate: Callable[[Path], None]) -> SqliteDatabase:
+    """Open the file alone, bring its schema up to date, and start its writer.
+
+    Raises InUseError when another process has it, UnsafeDatabaseError for a bad SQLite, file or
+    file system, UnavailableError when it cannot be read or written now.
+    """
+    refuse_unsafe_version(sqlite.sqlite_version_info)
+    try:
+        path = path.resolve()  # else a symbolic link would have a lock of its own
+        _make_folder(path.parent)
+        lock = take_lock(path)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        _make_file(path)
+        migrate(path)
+        return SqliteDatabase(path, lock, asyncio.get_running_loop())
+    except BaseException as error:
+        os.close(lock)
+        if getattr(error, "sqlite_errorcode", None) in DAMAGED:
+            raise UnsafeDatabaseError(f"{path} is no sound database: {error}") from error
+        if isinstance(error, (OSError, sqlite.Error)):
+            raise UnavailableError(f"{path} cannot be opened: {error}") from error
+        raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder, for this user alone, so that it is still there after a power cut."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        _sync(each.parent)
+
+
+def _make_file(path: Path) -> None:
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _sync(path.parent)
+    if path.stat().st_nlink > 1:  # its WAL would be under one of its names only
+        raise UnsafeDatabaseError(f"{path} has another name (a hard link)")
+
+
+def _sync(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # one that we may pass but not read: its owner's business
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
