@@ -1,0 +1,1 @@
+"""Entries, the transparency log, checkpoints, proofs, and the follower that feeds sinks."""

@@ -1,0 +1,494 @@
+"""What is written down of a request: one OCSF event, as the exact bytes of a leaf.
+
+Specs   OCSF 1.8.0. Our own name of what happened is `metadata.event_code` ("secret.read"); the
+        class that it maps to is a table here, so that a later schema is a change of one table.
+Units   `time` is milliseconds since the Unix epoch; `unmapped.time` the same moment with
+        microseconds, RFC 3339.
+Trust   Every field is named here: nothing is copied from a request but its path and address, so
+        that no value, token or header can slip in. A secret shows as its keyed fingerprint. What
+        a caller can make long or strange is cut to size, and the entry says what was cut: an
+        entry that could not be written would be a way to act without one, or not to be served.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from strongroom.base.clock import rfc3339
+from strongroom.base.version import VERSION
+
+OCSF = "1.8.0"
+PRODUCT = {"name": "strongroom", "vendor_name": "strongroom", "version": VERSION}
+API_ACTIVITY = 6003
+MAX_PATH = 1024
+MAX_REASON = 1024
+MAX_ENTRY = 16 * 1024
+MAX_ADDRESS = 40  # OCSF's limit for an IP address
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class Kind(IntEnum):
+    """OCSF's user types, as we use them."""
+
+    UNKNOWN = 0
+    USER = 1
+    ADMIN = 2
+    SYSTEM = 3
+    SERVICE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who: ids only, never names. `token` is the accessor of a service token."""
+
+    id: str
+    kind: Kind = Kind.UNKNOWN
+    token: str = ""
+    issuer: str = ""  # the path that made the token
+    policies: tuple[str, ...] = ()
+    environment: str = ""
+
+
+ANONYMOUS = Actor(id="anonymous")
+SYSTEM = Actor(id="system", kind=Kind.SYSTEM)
+
+
+@dataclass(slots=True, kw_only=True)
+class Event:
+    """One request, or one act of the server itself. `details` holds what this module allows."""
+
+    code: str
+    operation: str
+    path: str
+    time: datetime
+    id: str
+    actor: Actor
+    ok: bool
+    method: str = ""
+    status: int = 0
+    reason: str = ""  # why it was refused or failed, in words that hold no value
+    rules: tuple[str, ...] = ()  # the policy rules that granted or refused
+    guardrail: str = ""
+    address: str = ""
+    port: int = 0
+    version: int | None = None
+    fingerprint: bytes | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    simulated: bool = False  # the clock is a movable one
+
+
+# event code prefix -> (class, category); the longest prefix wins
+CLASSES: dict[str, tuple[int, int]] = {
+    "": (6003, 6),  # API Activity
+    "auth.login": (3002, 3),  # Authentication
+    "policy.": (3004, 3),  # Entity Management
+    "mount.": (3004, 3),
+    "environment.": (3004, 3),
+    "entity.": (3004, 3),
+    "server.": (6002, 6),  # Application Lifecycle
+    "log.heartbeat": (6002, 6),
+    "seal.": (6002, 6),
+    "clock.": (6002, 6),
+}
+API = {"create": 1, "read": 2, "list": 2, "scan": 2, "update": 3, "patch": 3, "delete": 4}
+ENTITY = {"create": 1, "read": 2, "list": 2, "scan": 2, "update": 3, "patch": 3, "delete": 4}
+LIFECYCLE = {"server.start": 3, "server.stop": 4}
+OTHER = 99
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})  # of those that OCSF has
+_ENTITY_KINDS = {"policy": (5, "Policy")}
+
+
+def _by_type(value: object) -> str:
+    """Stand in for what has no place in an entry; a Secret is one of these."""
+    return f"<{type(value).__name__}>"
+
+
+_encode = msgspec.json.Encoder(enc_hook=_by_type).encode
+
+
+def class_of(code: str) -> tuple[int, int]:
+    """Return the OCSF class and category of an event code."""
+    found = _classes.get(code)
+    if found is None:
+        prefix = max((p for p in CLASSES if code.startswith(p)), key=len)
+        found = _classes[code] = CLASSES[prefix]
+    return found
+
+
+_classes: dict[str, tuple[int, int]] = {}
+
+
+def encode(event: Event) -> bytes:
+    """Return the leaf: compact JSON of at most 16 KiB, whatever the event holds."""
+    try:
+        leaf = _filled(event) if _everyday(event) else _encode(_fields(event))
+    except (TypeError, ValueError, OverflowError):  # a detail that JSON has no form for
+        leaf = _encode(_fields(_readable(event)))
+    for cut in _CUTS:
+        if len(leaf) <= MAX_ENTRY:
+            break
+        event = cut(_readable(event))
+        leaf = _encode(_fields(event))
+    return leaf
+
+
+def _readable(event: Event) -> Event:
+    """Return the event without what JSON or UTF-8 have no form for."""
+    try:
+        _encode(event.details)
+    except (TypeError, ValueError, OverflowError):
+        event = replace(event, details={"cut": ["details"]})
+    return _bounded(event, path=MAX_PATH, text=MAX_REASON, short=MAX_REASON)
+
+
+def _bounded(event: Event, *, path: int, text: int, short: int) -> Event:
+    """Return the event with texts of at most so many characters, all of which UTF-8 can write."""
+    actor = event.actor
+    return replace(
+        event,
+        operation=_text(event.operation, short),
+        path=_text(event.path, path),
+        reason=_text(event.reason, text),
+        rules=tuple(_text(rule, short) for rule in event.rules),
+        guardrail=_text(event.guardrail, text),
+        address=_text(event.address, short),
+        actor=replace(
+            actor,
+            id=_text(actor.id, short),
+            token=_text(actor.token, short),
+            issuer=_text(actor.issuer, short),
+            environment=_text(actor.environment, short),
+            policies=tuple(_text(policy, short) for policy in actor.policies),
+        ),
+    )
+
+
+def _text(text: str, most: int) -> str:
+    whole = text.encode("utf-8", "replace").decode()
+    return whole if len(whole) <= most else whole[:most] + "…"
+
+
+def _without_details(event: Event) -> Event:
+    return replace(event, details={"cut": ["details"]}, reason=_text(event.reason, 256))
+
+
+def _with_short_lists(event: Event) -> Event:
+    """Keep the first of the policies and rules, and say how many there were."""
+    counts = {"policies": len(event.actor.policies), "rules": len(event.rules)}
+    return replace(
+        event,
+        details={"cut": ["details", "policies", "rules"], "of": counts},
+        actor=replace(event.actor, policies=event.actor.policies[:16]),
+        rules=event.rules[:16],
+    )
+
+
+def _with_short_texts(event: Event) -> Event:
+    """Bound every text: what is left fits at six bytes for each character."""
+    few = replace(
+        event,
+        details={**event.details, "cut": ["details", "policies", "rules", "texts"]},
+        actor=replace(event.actor, policies=event.actor.policies[:4]),
+        rules=event.rules[:4],
+    )
+    return _bounded(few, path=128, text=128, short=64)
+
+
+_CUTS: tuple[Callable[[Event], Event], ...] = (
+    _without_details,
+    _with_short_lists,
+    _with_short_texts,
+)
+
+
+# -- the everyday entry: a served request, of which only a few values differ from the last one
+
+_MARKS: dict[str, Any] = {
+    "time": 1_111_111_111_111,
+    "port": 65_432_123,
+    "id": "mark-of-the-id",
+    "address": "mark-of-the-address",
+    "path": "mark-of-the-path",
+    "version": 7_654_321,
+    "fingerprint": bytes.fromhex("feedfacecafebeef" * 2),
+    "moment": datetime(1999, 9, 9, 9, 9, 9, 999_999, UTC),
+}
+_WRITTEN = {
+    name: (
+        mark.hex()
+        if isinstance(mark, bytes)
+        else rfc3339(mark)
+        if isinstance(mark, datetime)
+        else str(mark)
+    ).encode()
+    for name, mark in _MARKS.items()
+}
+_SPLIT = re.compile(b"|".join(re.escape(mark) for mark in _WRITTEN.values()))
+_NAMES = {mark: name for name, mark in _WRITTEN.items()}
+_Template = tuple[Actor, list[bytes], list[str]]
+_templates: dict[tuple[object, ...], _Template] = {}
+MOST_TEMPLATES = 4096
+
+
+def _everyday(event: Event) -> bool:
+    return (
+        event.ok
+        and not event.details
+        and not event.reason
+        and not event.guardrail
+        and len(event.address) <= MAX_ADDRESS
+        and class_of(event.code)[0] == API_ACTIVITY
+    )
+
+
+def _filled(event: Event) -> bytes:
+    """Return what `_encode(_fields(event))` would, from a template made by just that."""
+    actor = event.actor
+    key = (
+        event.code,
+        event.operation,
+        event.method,
+        event.status,
+        event.rules,
+        id(actor),
+        event.version is None,
+        event.fingerprint is None,
+        event.address == "",
+        event.simulated,
+    )
+    known = _templates.get(key)
+    if known is None or known[0] is not actor:
+        return _remember(key, event)
+    return _fill(known, event)
+
+
+def _fill(template: _Template, event: Event) -> bytes:
+    _, fixed, names = template
+    path = event.path if len(event.path) <= MAX_PATH else event.path[:MAX_PATH] + "…"
+    values = {
+        "time": b"%d" % ((event.time - EPOCH) // MILLISECOND),
+        "port": b"%d" % event.port,
+        "id": _inside(event.id),
+        "address": _inside(event.address),
+        "path": _inside(path),
+        "version": b"%d" % (event.version or 0),
+        "fingerprint": (event.fingerprint or b"").hex().encode(),
+        "moment": rfc3339(event.time).encode(),
+    }
+    parts = [fixed[0]]
+    for name, text in zip(names, fixed[1:], strict=True):
+        parts.append(values[name])
+        parts.append(text)
+    return b"".join(parts)
+
+
+def _inside(text: str) -> bytes:
+    """Return text as it stands between the quotes of a JSON string."""
+    return _encode(text)[1:-1]
+
+
+def _remember(key: tuple[object, ...], event: Event) -> bytes:
+    """Encode the event, and keep it as a template: with marks for what differs, cut at the marks.
+
+    Kept only if it gives the same bytes, and if nothing in the event looks like a mark: a rule
+    whose text holds one would change with the path of each request.
+    """
+    marked = replace(
+        event,
+        time=_MARKS["moment"],
+        port=_MARKS["port"],
+        id=_MARKS["id"],
+        address=_MARKS["address"] if event.address else "",
+        path=_MARKS["path"],
+        version=None if event.version is None else _MARKS["version"],
+        fingerprint=None if event.fingerprint is None else _MARKS["fingerprint"],
+    )
+    fields = _fields(marked)
+    fields["time"] = _MARKS["time"]
+    leaf = _encode(fields)
+    template = (event.actor, _SPLIT.split(leaf), [_NAMES[m] for m in _SPLIT.findall(leaf)])
+    if len(_templates) >= MOST_TEMPLATES:
+        _templates.clear()
+    whole = _encode(_fields(event))
+    if _fill(template, event) == whole and not _SPLIT.search(whole):
+        _templates[key] = template
+    return whole
+
+
+def digest_of(leaf: bytes) -> bytes:
+    """Return the leaf hash: SHA-256(0x00 || leaf), RFC 6962 section 2.1."""
+    return sha256(b"\0" + leaf).digest()
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    class_uid, category = class_of(event.code)
+    activity = _activity(class_uid, event)
+    path = event.path if len(event.path) <= MAX_PATH + 1 else event.path[:MAX_PATH] + "…"
+    fields: dict[str, Any] = {
+        "class_uid": class_uid,
+        "category_uid": category,
+        "activity_id": activity,
+        "type_uid": class_uid * 100 + activity,
+        "time": (event.time - EPOCH) // MILLISECOND,
+        "severity_id": 1 if event.ok else 2,
+        "status_id": 1 if event.ok else 2,
+        "metadata": {
+            "version": OCSF,
+            "uid": event.id,
+            "event_code": event.code,
+            "log_name": "audit",
+            "product": PRODUCT,
+        },
+    }
+    if activity == OTHER:
+        fields["activity_name"] = event.operation or event.code
+    if event.status:
+        fields["status_code"] = str(event.status)
+    if event.reason:
+        fields["status_detail"] = event.reason[:MAX_REASON]
+    _by_class[class_uid](fields, event, path)
+    fields["unmapped"] = _unmapped(event, path)
+    return fields
+
+
+def _activity(class_uid: int, event: Event) -> int:
+    if class_uid == 3002:
+        return 1
+    if class_uid == 6002:
+        return LIFECYCLE.get(event.code, OTHER)
+    return (ENTITY if class_uid == 3004 else API).get(event.operation, OTHER)
+
+
+def _actor(actor: Actor) -> dict[str, Any]:
+    out: dict[str, Any] = {"user": {"uid": actor.id, "type_id": int(actor.kind)}}
+    if actor.token:
+        out["session"] = {"uid": actor.token, "issuer": actor.issuer}
+    return out
+
+
+def _endpoint(event: Event) -> dict[str, Any]:
+    if not event.address:
+        return {"name": "strongroom"}
+    if len(event.address) > MAX_ADDRESS:  # a link-local one with a long zone
+        return {"name": event.address, "port": event.port}
+    return {"ip": event.address, "port": event.port}
+
+
+def _http(fields: dict[str, Any], event: Event, path: str) -> None:
+    if not event.method:
+        return
+    request: dict[str, Any] = {"url": {"path": "/v1/" + path}}
+    if event.method in METHODS:
+        request["http_method"] = event.method
+    fields["http_request"] = request
+    fields["http_response"] = {"code": event.status}
+
+
+def _api(fields: dict[str, Any], event: Event, path: str) -> None:
+    resource: dict[str, Any] = {"uid": path, "type": event.code.partition(".")[0]}
+    if event.version is not None:
+        resource["version"] = str(event.version)
+    fields["actor"] = _actor(event.actor)
+    fields["api"] = {
+        "operation": event.operation,
+        "request": {"uid": event.id},
+        "service": {"name": "strongroom"},
+    }
+    fields["src_endpoint"] = _endpoint(event)
+    fields["resources"] = [resource]
+    _http(fields, event, path)
+
+
+def _authentication(fields: dict[str, Any], event: Event, path: str) -> None:
+    fields["user"] = {"uid": event.actor.id, "type_id": int(event.actor.kind)}
+    fields["actor"] = _actor(event.actor)
+    fields["service"] = {"name": "strongroom"}
+    fields["src_endpoint"] = _endpoint(event)
+    fields["auth_protocol_id"] = 99
+    fields["auth_protocol"] = path.removeprefix("auth/").split("/")[0]
+    fields["is_remote"] = True
+    _http(fields, event, path)
+
+
+def _entity(fields: dict[str, Any], event: Event, path: str) -> None:
+    kind_id, kind = _ENTITY_KINDS.get(
+        event.code.partition(".")[0], (99, event.code.partition(".")[0])
+    )
+    entity: dict[str, Any] = {"uid": path, "type_id": kind_id, "type": kind}
+    if event.version is not None:
+        entity["version"] = str(event.version)
+    fields["actor"] = _actor(event.actor)
+    fields["entity"] = entity
+    fields["src_endpoint"] = _endpoint(event)
+    _http(fields, event, path)
+
+
+def _lifecycle(fields: dict[str, Any], event: Event, path: str) -> None:  # noqa: ARG001
+    fields["app"] = {"name": "strongroom", "vendor_name": "strongroom", "version": VERSION}
+
+
+_by_class = {6003: _api, 3002: _authentication, 3004: _entity, 6002: _lifecycle}
+
+
+def _unmapped(event: Event, path: str) -> dict[str, Any]:
+    """Return what OCSF has no place for, under names of our own."""
+    own: dict[str, Any] = {"time": rfc3339(event.time), "operation": event.operation, "path": path}
+    if event.actor.policies:
+        own["policies"] = event.actor.policies
+    if event.rules:
+        own["rules"] = event.rules
+    if event.actor.environment:
+        own["environment"] = event.actor.environment
+    if event.guardrail:
+        own["guardrail"] = event.guardrail
+    if event.fingerprint is not None:
+        own["fingerprint"] = event.fingerprint.hex()
+    if event.simulated:
+        own["clock"] = "simulated"
+    if event.method and event.method not in METHODS:  # LIST and SCAN are Vault's
+        own["method"] = event.method
+    if class_of(event.code)[0] == 6002:
+        _add_origin(own, event)
+    if event.details:
+        _add_details(own, event.details)
+    return own
+
+
+def _add_origin(own: dict[str, Any], event: Event) -> None:
+    """Say who and from where: OCSF's Application Lifecycle has no place for it."""
+    own["actor"] = event.actor.id
+    if event.actor.token:
+        own["session"] = event.actor.token
+    if event.address:
+        own["address"] = event.address
+    if event.method:
+        own["method"] = event.method
+
+
+def _add_details(own: dict[str, Any], details: Mapping[str, object]) -> None:
+    """Add what a handler says, beside what the pipeline knows and never in its place."""
+    taken = own.keys() & details.keys() | details.keys() & _OURS
+    if not taken:
+        own.update(details)
+        return
+    own.update({name: value for name, value in details.items() if name not in taken})
+    own["details"] = {name: details[name] for name in taken}
+
+
+_OURS = frozenset(
+    {"policies", "rules", "environment", "guardrail", "fingerprint", "clock", "method", "details"}
+)
+
+
+def utc(milliseconds: int) -> datetime:
+    """Return the moment of an entry's `time`."""
+    return EPOCH + milliseconds * MILLISECOND

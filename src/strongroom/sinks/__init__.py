@@ -1,0 +1,1 @@
+"""Sinks that follow the log, a folder each."""
