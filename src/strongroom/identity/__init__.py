@@ -1,0 +1,1 @@
+"""Entities, tokens, and policy as data that can be enumerated."""

@@ -1,0 +1,1 @@
+"""ACL policy: texts to rules, rules to decisions, and the three questions about them."""

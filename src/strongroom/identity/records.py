@@ -1,0 +1,155 @@
+"""The rows of identity: tokens, entities, aliases, policies, environments.
+
+Trust  What authorization goes by is guarded (`storage.guard`): who can write to the database can
+       delete such a row or bring back an older one, and cannot change or make one. Lockouts are
+       not: who deletes one gives a subject its tries back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from strongroom.storage.register import Register
+
+NONE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A service token. It is found by a keyed digest; the token itself is stored nowhere.
+
+    `expires_at` None: never (root tokens only). `uses_left` 0: any number.
+    `path` is where it was made ("auth/approle/login"); `role` what its method or token role
+    called the rules; `alias` the subject there, for renewal.
+    """
+
+    lookup: bytes
+    accessor: str
+    parent: bytes | None
+    entity: str
+    kind: str  # "service"; "batch" tokens have no row
+    path: str
+    display: str
+    policies: tuple[str, ...]
+    metadata: dict[str, str]
+    issued_at: datetime
+    renewed_at: datetime | None
+    expires_at: datetime | None
+    ttl: timedelta
+    max_ttl: timedelta  # of the mount or role, at renewals; zero: the system's
+    explicit_max_ttl: timedelta
+    period: timedelta
+    renewable: bool
+    uses: int
+    uses_left: int
+    cidrs: tuple[str, ...]
+    role: str
+    alias: str
+    environment: str
+    mount: str  # uuid of the auth mount that made it
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An actor: a person or a workload."""
+
+    id: str
+    name: str
+    metadata: dict[str, str]
+    policies: tuple[str, ...]
+    disabled: bool
+    created_at: datetime
+    updated_at: datetime
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """How one auth mount knows an entity."""
+
+    id: str
+    entity: str
+    mount_accessor: str
+    name: str
+    metadata: dict[str, str]
+    custom_metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """The version of a policy that is in force."""
+
+    name: str
+    version: int
+    text: str
+    options: dict[str, object]  # ttl, cas_required, template switches: as OpenBao's fields
+    modified_at: datetime
+    expires_at: datetime | None = None
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """Every version that a policy ever had; text None when that version deleted it."""
+
+    name: str
+    version: int
+    text: str | None
+    changed_at: datetime
+    changed_by: str
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A boundary: the request paths that belong to it (globs), and who else may cross it."""
+
+    name: str
+    paths: tuple[str, ...]
+    protected: bool  # only identities of this environment, or of none where `open`, get in
+    open: bool
+    description: str
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """Failed logins of one subject at one auth mount.
+
+    `subject` is a keyed digest of the name that was tried and `name` is sealed: people type
+    passwords where names belong.
+    """
+
+    mount: str
+    subject: str
+    name: str
+    failures: int
+    last_at: datetime
+    locked_until: datetime | None
+    entry: int | None = None
+
+
+TOKENS = Register(
+    "token",
+    Token,
+    key=("lookup",),
+    indexes=(("accessor",), ("parent",), ("entity",), ("expires_at",), ("path",)),
+    guarded=True,
+)
+ENTITIES = Register("entity", Entity, key=("id",), indexes=(("name",),), guarded=True)
+ALIASES = Register(
+    "alias",
+    Alias,
+    key=("id",),
+    indexes=(("mount_accessor", "name"), ("entity",)),
+    guarded=True,
+)
+POLICIES = Register("policy", StoredPolicy, key=("name",), guarded=True)
+POLICY_VERSIONS = Register("policy_version", PolicyVersion, key=("name", "version"), guarded=True)
+ENVIRONMENTS = Register("environment", Environment, key=("name",), guarded=True)
+LOCKOUTS = Register("lockout", Lockout, key=("mount", "subject"), sealed=("name",))

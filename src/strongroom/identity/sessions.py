@@ -1,0 +1,90 @@
+"""Who is behind a token, with all that authorization needs, ready to be asked many times.
+
+Trust  A session is cached knowledge of one generation: the commit fences it. Nothing here
+       decides alone that a request may leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from strongroom.audit.entry import Actor, Kind
+from strongroom.identity.policy.acl import Acl
+from strongroom.identity.policy.template import Identity
+from strongroom.identity.records import Entity, Token
+
+Network = IPv4Network | IPv6Network
+KINDS = {"auth/userpass": Kind.USER, "auth/approle": Kind.SERVICE}
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """A live token with its entity and compiled policies."""
+
+    token: Token
+    entity: Entity | None
+    policies: tuple[str, ...]  # of the token and of its entity, sorted
+    identity_policies: tuple[str, ...]
+    acl: Acl
+    identity: Identity | None
+    environments: frozenset[str]  # to which it is bound; usually none or one
+    networks: tuple[Network, ...]
+    actor: Actor
+    about: frozenset[str]  # the topics whose change concerns it, beside those for everybody
+    guarded: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def limited(self) -> bool:
+        """Whether each request uses the token up a bit."""
+        return self.token.uses > 0
+
+    def live(self, now: datetime) -> bool:
+        """Whether the token still stands at this time, and its cached policies with it."""
+        expires = self.token.expires_at
+        return expires is None or now < expires
+
+    def fresh(self, now: datetime) -> bool:
+        """Whether what was compiled still holds (a rule may have an end)."""
+        until = self.acl.good_until
+        return until is None or now < until
+
+    def from_here(self, address: str) -> bool:
+        """Whether the token may be used from this address."""
+        if not self.networks:
+            return True
+        try:
+            source = ip_address(address)
+        except ValueError:
+            return False
+        mapped = getattr(source, "ipv4_mapped", None)
+        return any((mapped or source) in network for network in self.networks)
+
+
+def networks(cidrs: tuple[str, ...]) -> tuple[Network, ...]:
+    """Return the networks that a token is bound to."""
+    return tuple(ip_network(cidr, strict=False) for cidr in cidrs)
+
+
+def about(token: Token) -> frozenset[str]:
+    """Return the topics that concern a token: itself, or a batch token's parent, and its entity."""
+    own = token.lookup or token.parent
+    topics = {f"token:{own.hex()}"} if own else set()
+    return frozenset(topics | ({f"entity:{token.entity}"} if token.entity else set()))
+
+
+def actor_of(token: Token, environments: frozenset[str], policies: tuple[str, ...]) -> Actor:
+    """Return who the log says it was: the entity, or else the token's display name."""
+    issuer = token.path
+    kind = next((k for prefix, k in KINDS.items() if issuer.startswith(prefix)), Kind.UNKNOWN)
+    if "root" in policies:
+        kind = Kind.ADMIN
+    return Actor(
+        id=token.entity or ("root" if kind is Kind.ADMIN else f"token:{token.accessor}"),
+        kind=kind,
+        token=token.accessor,
+        issuer=issuer,
+        policies=policies,
+        environment=",".join(sorted(environments)),
+    )

@@ -1,0 +1,244 @@
+"""Tokens: made, found, renewed, and revoked with everything below them. The only place that does.
+
+Vault   Service tokens begin with `hvs.`, batch tokens with `hvb.`, and service tokens are as long
+        as Vault's, so that scanners which know those find ours. A service token is stored only as
+        a keyed digest.
+Units   Durations are `timedelta`; zero means "not set".
+Trust   Whoever reads the database learns accessors, never a token. Whoever writes to it can
+        remove a token or bring back the row of one that was revoked; a row that was changed is
+        refused. A batch token is a sealed blob: it cannot be revoked but through its parent, and
+        ends by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from strongroom.base.errors import DeniedError
+from strongroom.base.secret import Secret
+from strongroom.identity.records import NONE, TOKENS, Token
+from strongroom.storage import codec
+from strongroom.storage.barrier import Barrier, TamperedError, place
+from strongroom.storage.store import upper
+from strongroom.storage.transaction import Stamp, Transaction
+
+SERVICE = "hvs."
+BATCH = "hvb."
+RANDOM = 69  # bytes: 92 characters, where scanners' rules ask for 90 to 120
+LONGEST = 8192
+LABEL = "token"
+BATCH_PLACE = place("token", "batch")
+CUBBYHOLE = "cubbyhole"  # the mount uuid under which each token has its own keys
+EXPIRE_LEASES = "UPDATE lease SET expires_at = ?, entry = ? WHERE token = ? AND expires_at > ?"
+DELETE_CUBBYHOLE = "DELETE FROM cell WHERE mount = ? AND key >= ? AND key < ?"
+_logger = logging.getLogger("strongroom")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a token is to be like. `ttl` is already what the rules leave of what was asked."""
+
+    path: str
+    display: str
+    policies: tuple[str, ...]
+    ttl: timedelta = NONE  # zero: never ends (root tokens only)
+    max_ttl: timedelta = NONE
+    explicit_max_ttl: timedelta = NONE
+    period: timedelta = NONE
+    renewable: bool = True
+    uses: int = 0
+    cidrs: tuple[str, ...] = ()
+    entity: str = ""
+    metadata: dict[str, str] | None = None
+    parent: bytes | None = None
+    role: str = ""
+    alias: str = ""
+    environment: str = ""
+    mount: str = ""
+    kind: str = "service"
+    id: str = ""  # a caller with sudo may choose the token's text
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token: the text that leaves once, and what is known of it."""
+
+    text: Secret
+    token: Token
+
+
+class Tokens:
+    """Makes and finds tokens inside a transaction that the caller holds."""
+
+    def __init__(self, barrier: Barrier, entropy: Callable[[int], bytes]) -> None:
+        self._barrier = barrier
+        self._entropy = entropy
+
+    def lookup(self, text: str, barrier: Barrier | None = None) -> bytes:
+        """Return the digest under which a service token is stored."""
+        return (barrier or self._barrier).digest(LABEL, text.encode())
+
+    def text(self) -> str:
+        """Return a new random token text."""
+        return SERVICE + urlsafe_b64encode(self._entropy(RANDOM)).decode()
+
+    def accessor(self) -> str:
+        return urlsafe_b64encode(self._entropy(18)).decode()
+
+    # -- making
+
+    def issue(self, tx: Transaction, wanted: Wanted, now: datetime) -> Issued:
+        """Make a token. A batch token is not stored; a service token is, in this transaction."""
+        text = wanted.id or self.text()
+        token = self._token(wanted, text, now, tx.barrier)
+        if wanted.kind == "batch":
+            return Issued(Secret(self._sealed(token)), token)
+        tx.put(TOKENS, token)
+        return Issued(Secret(text), token)
+
+    def _token(self, wanted: Wanted, text: str, now: datetime, barrier: Barrier) -> Token:
+        batch = wanted.kind == "batch"
+        return Token(
+            lookup=b"" if batch else self.lookup(text, barrier),
+            accessor="" if batch else self.accessor(),
+            parent=wanted.parent,
+            entity=wanted.entity,
+            kind=wanted.kind,
+            path=wanted.path,
+            display=wanted.display,
+            policies=wanted.policies,
+            metadata=wanted.metadata or {},
+            issued_at=now,
+            renewed_at=None,
+            expires_at=now + wanted.ttl if wanted.ttl else None,
+            ttl=wanted.ttl,
+            max_ttl=wanted.max_ttl,
+            explicit_max_ttl=wanted.explicit_max_ttl,
+            period=wanted.period,
+            renewable=wanted.renewable and bool(wanted.ttl) and not batch,
+            uses=wanted.uses,
+            uses_left=wanted.uses,
+            cidrs=wanted.cidrs,
+            role=wanted.role,
+            alias=wanted.alias,
+            environment=wanted.environment,
+            mount=wanted.mount,
+        )
+
+    def _sealed(self, token: Token) -> str:
+        blob = self._barrier.encrypt(BATCH_PLACE, codec.encode(token))
+        return BATCH + urlsafe_b64encode(blob).decode().rstrip("=")
+
+    # -- finding
+
+    async def find(self, tx: Transaction, text: str) -> Token | None:
+        """Return the token with this text, live or not; None for what is none."""
+        if text.startswith(BATCH):
+            return await self._open(tx, text)
+        if not text or len(text) > LONGEST:
+            return None
+        return await tx.get(TOKENS, self.lookup(text))
+
+    async def _open(self, tx: Transaction, text: str) -> Token | None:
+        """Open a batch token; it stands only while its parent does."""
+        try:
+            raw = text.removeprefix(BATCH).encode("ascii")
+            blob = urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
+            token = codec.decode(self._barrier.decrypt(BATCH_PLACE, blob), Token)
+        except (ValueError, TamperedError):
+            return None
+        if token.parent and await tx.get(TOKENS, token.parent) is None:
+            return None
+        return token
+
+    async def by_accessor(self, tx: Transaction, accessor: str) -> Token | None:
+        """Return the token with this accessor."""
+        found = await tx.all(TOKENS, accessor=accessor) if accessor else []
+        return found[0] if found else None
+
+    async def accessors(self, tx: Transaction, after: str = "", limit: int = -1) -> list[str]:
+        """Return accessors in byte order, those after `after`; a `limit` below 1 means all."""
+        sql = "SELECT accessor FROM token WHERE accessor > ? ORDER BY accessor"
+        if limit > 0:
+            sql += f" LIMIT {int(limit)}"
+        return [row[0] for row in await tx.scan(sql, (after,))]
+
+    # -- using up, renewing
+
+    def use(self, tx: Transaction, token: Token) -> Token:
+        """Count one use of a limited token; DeniedError when there is none left."""
+        if token.uses_left < 1:
+            raise DeniedError
+        used = replace(token, uses_left=token.uses_left - 1)
+        tx.put(TOKENS, used)
+        return used
+
+    def renew(
+        self, tx: Transaction, token: Token, end: datetime, period: timedelta, now: datetime
+    ) -> Token:
+        """Let a token live until `end`, as `lifetimes.at_renewal` found it."""
+        renewed = replace(token, expires_at=end, renewed_at=now, period=period)
+        tx.put(TOKENS, renewed)
+        tx.changed(f"token:{token.lookup.hex()}")
+        return renewed
+
+    # -- revoking
+
+    async def revoke(self, tx: Transaction, token: Token, now: datetime) -> list[Token]:
+        """Revoke a token and all its descendants, with their leases and cubbyholes."""
+        gone = [token, *await self.descendants(tx, token)]
+        for each in gone:
+            self._remove(tx, each, now)
+        return gone
+
+    async def revoke_alone(self, tx: Transaction, token: Token, now: datetime) -> None:
+        """Revoke a token; its children live on as orphans."""
+        for child in await tx.all(TOKENS, parent=token.lookup):
+            tx.put(TOKENS, replace(child, parent=None))
+            tx.changed(f"token:{child.lookup.hex()}")
+        self._remove(tx, token, now)
+
+    async def descendants(self, tx: Transaction, token: Token) -> list[Token]:
+        """Return everything below a token, nearest first."""
+        found: list[Token] = []
+        edge = [token]
+        while edge:
+            below = [c for parent in edge for c in await tx.all(TOKENS, parent=parent.lookup)]
+            found += below
+            edge = below
+        return found
+
+    def _remove(self, tx: Transaction, token: Token, now: datetime) -> None:
+        prefix = f"{token.lookup.hex()}/"
+        at = int(now.timestamp() * 1_000_000)
+        tx.delete(TOKENS, token.lookup)
+        tx.run(EXPIRE_LEASES, (at, Stamp.ENTRY, token.lookup, at), stamped=True)
+        tx.run(DELETE_CUBBYHOLE, (CUBBYHOLE, prefix, upper(prefix)))
+        tx.changed(f"token:{token.lookup.hex()}")
+
+    async def expired(self, tx: Transaction, now: datetime, limit: int) -> list[Token]:
+        """Return tokens whose time is over, the longest over first.
+
+        One whose row was changed is nobody's and cannot be used. It is left where it is, for the
+        operator to look at, and keeps no other from ending.
+        """
+        rows = await tx.reader.rows(
+            f"{TOKENS.select} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
+            (int(now.timestamp() * 1_000_000), limit),
+        )
+        found: list[Token] = []
+        for row in rows:
+            try:
+                found.append(TOKENS.load(row, tx.barrier))
+            except TamperedError as error:
+                _logger.error("not ended: %s", error)  # noqa: TRY400 - one line, each second
+        return found
+
+
+def kept(policies: Iterable[str]) -> tuple[str, ...]:
+    """Return policy names as a token holds them: lower case, each once, sorted."""
+    return tuple(sorted({p.strip().lower() for p in policies if p.strip()}))
