@@ -1,0 +1,254 @@
+"""Userpass auth method: a user name and a password for a token.
+
+Specs   RFC 9106: only an Argon2id hash of a password is kept (`strongroom.crypto.passwords`).
+Vault   The paths of Vault's `userpass` mount. User names are case-insensitive, kept in lower
+        case. A write changes what it names and keeps the rest.
+Differs `password_hash` (bcrypt) is refused: a hash made elsewhere says nothing of how the
+        password was chosen, and bcrypt reads its first 72 bytes only. A login from outside
+        `token_bound_cidrs` is refused like a wrong password, after the same work. What OpenBao
+        answers with 500 for want of a user or a password is 404 or 400.
+Limits  A password has 1 to 1,024 bytes; how hard to guess it must be is not said here.
+Order   Hashing takes tens of milliseconds and runs in a thread, so that the loop serves others
+        meanwhile. A request that met a conflict is served again, hash included.
+Trust   Whoever may write `users/*` can log in as any user. Unknown user, wrong password and
+        wrong network answer alike and cost alike. No fast digest of a password is kept, not
+        even a keyed one: it would undo the slow one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Final
+
+from strongroom.base.errors import DeniedError, InputError, NotFoundError
+from strongroom.base.network import admits
+from strongroom.base.secret import Secret
+from strongroom.crypto.errors import PasswordError
+from strongroom.crypto.passwords import decoy, hash_password, needs_rehash, verify_password
+from strongroom.sdk.auth import Login, Proof, Subject, TokenRules
+from strongroom.sdk.engine import Call, Endpoint, Help, Page, Reply, Route, Sent
+from strongroom.sdk.rules import changed, policy_names, rules_of, settled, shown_rules
+
+LONGEST_PASSWORD: Final = 1_024
+REFUSED: Final = "invalid username or password"
+
+_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
+_OLDER: Final = {
+    "policies": "token_policies",
+    "ttl": "token_ttl",
+    "max_ttl": "token_max_ttl",
+    "bound_cidrs": "token_bound_cidrs",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Username:
+    """For paths that end in a user's name."""
+
+    username: Annotated[str, Help("User name; case does not matter.", least=1, most=512)]
+
+    @property
+    def name(self) -> str:
+        """The name in its one form."""
+        return self.username.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPassword(Username):
+    """A password that is to be set."""
+
+    password: Annotated[Secret | None, Help("Password, 1 to 1,024 bytes.")] = None
+    password_hash: Annotated[Secret | None, Help("Not taken; send `password`.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserGiven(TokenRules, NewPassword):
+    """A user as written."""
+
+    sent: Annotated[frozenset[str], Sent()] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policies(Username):
+    """A user's policies as written."""
+
+    token_policies: Annotated[
+        tuple[str, ...], Help("Policies of the tokens.", was=("policies",))
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt(Username):
+    """A login as tried."""
+
+    password: Annotated[Secret | None, Help("Password.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class User(TokenRules):
+    """What is stored: the rules of the user's tokens, and the hash as a PHC string."""
+
+    hash: Secret
+
+
+class Userpass:
+    """Knows people by a user name and a password."""
+
+    kind: ClassVar[str] = "userpass"
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the paths that manage users."""
+        event = "userpass.user"
+        return (
+            Route(
+                path="users",
+                summary="The names of all users.",
+                list=Endpoint(Page, self.list_users, f"{event}.list"),
+            ),
+            Route(
+                path="users/{username}",
+                summary="One user: a password, and how the user's tokens are made.",
+                read=Endpoint(Username, self.show_user, f"{event}.read"),
+                write=Endpoint(UserGiven, self.write_user, f"{event}.write"),
+                delete=Endpoint(Username, self.drop_user, f"{event}.delete"),
+                exists=self.has_user,
+            ),
+            Route(
+                path="users/{username}/password",
+                summary="Change a user's password.",
+                write=Endpoint(NewPassword, self.set_password, f"{event}.password"),
+            ),
+            Route(
+                path="users/{username}/policies",
+                summary="Change a user's policies.",
+                write=Endpoint(Policies, self.set_policies, f"{event}.policies"),
+            ),
+        )
+
+    def login(self) -> Login[Attempt]:
+        """Return the way in."""
+        return Login(
+            "login/{username}", Attempt, self.prove, lambda given: given.name, "Log in by password."
+        )
+
+    async def prove(self, call: Call, given: Attempt) -> Proof:
+        """Say who has this password; one refusal for all reasons, at one cost."""
+        if given.password is None or not given.password.reveal():
+            raise InputError("", "missing password")
+        password = _within_limits(given.password)
+        user = await _find(call, given.name)
+        try:
+            hashed = user.hash.text() if user else decoy()
+            await asyncio.to_thread(verify_password, hashed, password)
+        except PasswordError:
+            raise DeniedError(REFUSED) from None
+        if user is None or not admits(user.token_bound_cidrs, call.address):
+            raise DeniedError(REFUSED)
+        if needs_rehash(hashed):
+            await _store(call, given.name, replace(user, hash=await _hashed(call, password)))
+        return Proof(
+            alias=given.name,
+            shown_by="password",
+            rules=rules_of(user),
+            display=given.name,
+            role=given.name,
+            metadata={"username": given.name},
+        )
+
+    async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:
+        """Return the user's rules; a user that was deleted renews nothing."""
+        user = await _find(call, role)
+        if user is None or role != alias:
+            raise DeniedError
+        return rules_of(user)
+
+    async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
+        """Return users by name."""
+        names = await call.store.names("user/", after=after, limit=limit)
+        users = [(name, await _fetch(call, name)) for name in names]
+        return [Subject(name=name, alias=name, rules=rules_of(user)) for name, user in users]
+
+    async def list_users(self, call: Call, page: Page) -> Reply:
+        """List user names."""
+        return Reply({"keys": await call.store.names("user/", after=page.after, limit=page.limit)})
+
+    async def has_user(self, call: Call, given: Username) -> bool:
+        """Tell a create from an update."""
+        return await _find(call, given.name) is not None
+
+    async def show_user(self, call: Call, given: Username) -> Reply:
+        """Show a user's rules; the hash stays inside."""
+        return Reply(shown_rules(await _fetch(call, given.name), older=_OLDER))
+
+    async def write_user(self, call: Call, given: UserGiven) -> None:
+        """Make a user, who needs a password, or change what was sent of one."""
+        name = _valid_name(given.name)
+        user = await _find(call, name)
+        sets_password = given.password is not None or given.password_hash is not None
+        if user is None or sets_password:
+            hashed = await _hashed(call, _new_password(given))
+            user = User(hash=hashed) if user is None else replace(user, hash=hashed)
+        await _store(call, name, settled(changed(user, given, given.sent), call.warnings))
+
+    async def drop_user(self, call: Call, given: Username) -> None:
+        """Delete a user. Tokens live on until their renewal, which is refused."""
+        await call.store.delete(_key(given.name))
+
+    async def set_password(self, call: Call, given: NewPassword) -> None:
+        """Change the password of a user that exists."""
+        user = await _fetch(call, given.name)
+        hashed = await _hashed(call, _new_password(given))
+        await _store(call, given.name, replace(user, hash=hashed))
+
+    async def set_policies(self, call: Call, given: Policies) -> None:
+        """Change the policies of a user that exists."""
+        user = await _fetch(call, given.name)
+        policies = policy_names(given.token_policies)
+        await _store(call, given.name, replace(user, token_policies=policies))
+
+
+def _key(name: str) -> str:
+    return f"user/{name}"
+
+
+async def _find(call: Call, name: str) -> User | None:
+    """Return the user, or None; a name that no user can have is not asked for."""
+    held = await call.store.find(_key(name), User) if _NAME.fullmatch(name) else None
+    return held.value if held else None
+
+
+async def _fetch(call: Call, name: str) -> User:
+    user = await _find(call, name)
+    if user is None:
+        raise NotFoundError("username does not exist")
+    return user
+
+
+async def _store(call: Call, name: str, user: User) -> None:
+    await call.store.put(_key(name), user)
+
+
+async def _hashed(call: Call, password: Secret) -> Secret:
+    return Secret(await asyncio.to_thread(hash_password, password, call.entropy))
+
+
+def _valid_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InputError("username", "letters, digits, '_', and '-' or '.' between them")
+    return name
+
+
+def _new_password(given: NewPassword) -> Secret:
+    if given.password_hash is not None:
+        raise InputError("password_hash", "hashes made elsewhere are not taken; send `password`")
+    if given.password is None or not given.password.reveal():
+        raise InputError("", "must provide password")
+    return _within_limits(given.password)
+
+
+def _within_limits(password: Secret) -> Secret:
+    if len(password.reveal()) > LONGEST_PASSWORD:
+        raise InputError("password", f"longer than {LONGEST_PASSWORD:,} bytes")
+    return password

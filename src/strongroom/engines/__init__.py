@@ -1,0 +1,1 @@
+"""Secrets engines, a folder each."""

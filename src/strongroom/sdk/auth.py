@@ -1,0 +1,116 @@
+"""The contract of an auth method.
+
+A method proves who somebody is and says so with a `Proof`; only `strongroom.identity` makes
+tokens, so that what every token has in common is written once.
+
+Trust   A method can name any alias of its own mount, and grant the policies its roles list. It
+        cannot name an alias of another mount, and never sees a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from strongroom.sdk.engine import Call, Help, Route
+
+Given = TypeVar("Given")
+ZERO = timedelta(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRules:
+    """How a role's tokens are made: the `token_*` fields that all auth methods share.
+
+    Zero durations mean "the mount's". Vault: the "token parameters" of every auth method.
+    """
+
+    token_policies: Annotated[
+        tuple[str, ...], Help("Policies of the tokens.", was=("policies",))
+    ] = ()
+    token_ttl: Annotated[timedelta, Help("Life at issue.", was=("ttl", "lease"))] = ZERO
+    token_max_ttl: Annotated[timedelta, Help("Life at most.", was=("max_ttl",))] = ZERO
+    token_explicit_max_ttl: Annotated[timedelta, Help("Life at most, never extended.")] = ZERO
+    token_period: Annotated[
+        timedelta, Help("Renewed for so long, without end.", was=("period",))
+    ] = ZERO
+    token_num_uses: Annotated[int, Help("Uses; 0 means any number.", least=0)] = 0
+    token_bound_cidrs: Annotated[
+        tuple[str, ...], Help("Networks the tokens work from.", was=("bound_cidrs",))
+    ] = ()
+    token_no_default_policy: Annotated[bool, Help("Leave the default policy off.")] = False
+    token_type: Annotated[
+        str,
+        Help(
+            "Type of the tokens.",
+            choices=("default", "service", "batch", "default-service", "default-batch"),
+        ),
+    ] = "default"  # noqa: S105 - a kind of token
+    token_strictly_bind_ip: Annotated[bool, Help("Bind to the address of the login.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Who, as this method knows them, and how that was shown.
+
+    `alias` never changes for one subject (a role id, a user name); it is what an entity's
+    alias holds. `shown_by` names what was proven: "password", "secret-id", "certificate".
+    `role` is the method's own name for the rules that apply, given back at renewal.
+    """
+
+    alias: str
+    shown_by: str
+    rules: TokenRules
+    display: str = ""
+    role: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    alias_metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Login(Generic[Given]):
+    """A path that turns a proof into a token; it needs none itself."""
+
+    path: str  # as in `Route.path`: "login", "login/{username}"
+    given: type[Given]
+    prove: Callable[[Any, Given], Awaitable[Proof]]  # raises DeniedError, always alike
+    subject: Callable[[Given], str]  # what lock-out counts: the name that was tried
+    summary: str = "Log in."
+
+
+class AuthMethod(Protocol):
+    """An auth method. It holds no state of its own."""
+
+    kind: ClassVar[str]
+
+    def routes(self) -> Sequence[Route]:
+        """Return the paths of its configuration; not the login."""
+        ...
+
+    def login(self) -> Login[Any]:
+        """Return the way in."""
+        ...
+
+    async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:
+        """Return the rules now in force, at renewal; DeniedError if the subject is gone."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Somebody who could log in: the method's name for them, their alias, their tokens' rules."""
+
+    name: str
+    alias: str
+    rules: TokenRules
+
+
+@runtime_checkable
+class Enumerable(Protocol):
+    """For methods that know beforehand who could log in; access reviews ask them."""
+
+    async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
+        """Return at most `limit` subjects after a name, in byte order of names."""
+        ...

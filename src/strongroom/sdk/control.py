@@ -1,0 +1,431 @@
+"""The contract of a control test.
+
+A control test is a function from a period and the evidence to items: one for each member of its
+population, or for a group of members that are all alike. It never says "pass": the verdict
+follows from the items, so that no data, unreadable data and good data cannot be mistaken for one
+another.
+
+Trust   Evidence is read from the server that is tested. What was written down at the time is
+        proven by the log; what is true now is what this server says of itself, by its own code.
+        A probe acts under a throw-away identity named `control:<id>`, which the log shows.
+Units   Moments are aware `datetime`, UTC; durations are `timedelta`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+# -- what a test says --------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What the items of a period add up to."""
+
+    EFFECTIVE = "effective"  # every item held
+    EXCEPTIONS = "exceptions"  # some item broke
+    INCONCLUSIVE = "inconclusive"  # none broke, but some could not be judged
+    NOT_EXERCISED = "not exercised"  # the population is empty
+
+
+class Kind(StrEnum):
+    """How a test comes to its items."""
+
+    CFG = "configuration"  # inspects a setting
+    POP = "population"  # judges every member, without sampling
+    PROBE = "probe"  # performs the control again, on the live system
+    DRILL = "drill"  # exercises a rare procedure
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start`, up to but not including `end`; both aware."""
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One member of the population, or `members` of them that are all alike.
+
+    `held` is None where it could not be judged. `proof` holds the indices of log entries that
+    show it; an evidence pack carries those entries with their inclusion proofs.
+    """
+
+    subject: str
+    held: bool | None
+    because: str
+    proof: tuple[int, ...] = ()
+    members: int = 1
+
+
+def verdict(items: Sequence[Item]) -> Verdict:
+    """Add items up. The worst one decides, and none at all is never a pass."""
+    if not items:
+        return Verdict.NOT_EXERCISED
+    if any(item.held is False for item in items):
+        return Verdict.EXCEPTIONS
+    if any(item.held is None for item in items):
+        return Verdict.INCONCLUSIVE
+    return Verdict.EFFECTIVE
+
+
+# -- what the log proves -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One entry, decoded. None stands for a field that the entry does not have."""
+
+    index: int
+    readable: bool = True  # False: the leaf is no JSON object, and nothing else here is set
+    time: datetime | None = None
+    code: str = ""
+    operation: str | None = None
+    path: str | None = None
+    actor: str | None = None
+    token: str = ""  # accessor
+    source: str | None = None  # network address, or "strongroom" for the server's own acts
+    ok: bool | None = None
+    simulated: bool = False
+    own: Mapping[str, Any] = field(default_factory=dict)  # what the schema has no place for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyCheckpoint:
+    """The last signed checkpoint of a day; the last that a witness cosigned, if one did.
+
+    `proof` shows that it goes on from the one before in this list; `recomputed` is the root that
+    the stored entries give at its size. `cosigned` are lines by witnesses.
+    """
+
+    day: str
+    note: bytes
+    proof: tuple[bytes, ...] | None
+    recomputed: bytes
+    cosigned: tuple[str, ...] = ()
+    fresh: bool = False  # signed for the run: no witness can have seen it yet
+
+
+class Log(Protocol):
+    """The log, up to the checkpoint that the run is about."""
+
+    @property
+    def verifier_key(self) -> str:
+        """The log's own public key, as a vkey."""
+        ...
+
+    @property
+    def witnesses(self) -> Sequence[str]:
+        """The vkeys of the witnesses that are configured."""
+        ...
+
+    @property
+    def before(self) -> LogEntry | None:
+        """The very first entry of the log; None if index 0 is gone."""
+        ...
+
+    def entries(
+        self, start: datetime, end: datetime | None, codes: tuple[str, ...] = ()
+    ) -> AsyncIterator[LogEntry]:
+        """Give the entries of [start, end) in order; None means up to the checkpoint.
+
+        `codes` are prefixes of event codes; without any, every entry is given.
+        """
+        ...
+
+    def checkpoints(self, period: Period) -> AsyncIterator[DailyCheckpoint]:
+        """Give the last checkpoint of each day of the period that has one, and the run's own."""
+        ...
+
+    async def entry(self, index: int) -> LogEntry | None:
+        """Return one entry, however young; None if there is none."""
+        ...
+
+
+# -- what is stored now ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """A stored value that must be encrypted. `problem` says why it did not open, if so."""
+
+    place: str  # table.column
+    key: str
+    algorithm: str  # empty when unknown
+    term: int
+    term_held: bool
+    problem: str = ""
+
+
+class Storage(Protocol):
+    """The database, as it is."""
+
+    def blobs(self) -> AsyncIterator[Blob]:
+        """Open every sealed value and every wrapped key, and say what came of it."""
+        ...
+
+    async def unexplained(self) -> Sequence[str]:
+        """Return the columns of bytes that are neither sealed nor known to hold no secret."""
+        ...
+
+    async def append_only(self) -> Mapping[str, bool]:
+        """Say for each table of the log whether the database itself refuses changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveToken:
+    """A token that would be accepted now; never its text."""
+
+    accessor: str
+    path: str
+    policies: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime | None
+    explicit_max_ttl: timedelta
+    period: timedelta
+    entry: int | None
+
+
+class Tokens(Protocol):
+    """The tokens that live."""
+
+    def live(self) -> AsyncIterator[LiveToken]:
+        """Give each one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentFact:
+    """A boundary, as it is configured."""
+
+    name: str
+    paths: tuple[str, ...]
+    protected: bool
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Whether an identity of one environment can reach a pattern of another.
+
+    `by_policy`: some path under the pattern is granted. `guardrail` refuses all of it; empty
+    where none does.
+    """
+
+    identity: str
+    bound: tuple[str, ...]
+    environment: str
+    pattern: str
+    by_policy: bool
+    guardrail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What one subject may do on one path: as the stored policies say, and as the engine does."""
+
+    path: str
+    stored: tuple[str, ...]
+    engine: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixRow:
+    """One subject of the access matrix."""
+
+    subject: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFact:
+    """One rule of a stored policy.
+
+    `within` are the protected environments all of whose paths the pattern covers.
+    """
+
+    policy: str
+    pattern: str
+    capabilities: tuple[str, ...]
+    within: tuple[str, ...]
+    entry: int | None
+
+
+class Access(Protocol):
+    """Policies and identities, as data."""
+
+    async def environments(self) -> Sequence[EnvironmentFact]:
+        """Return every environment."""
+        ...
+
+    def crossings(self) -> AsyncIterator[Crossing]:
+        """Give every bound identity against every pattern of every other protected environment."""
+        ...
+
+    def matrix(self) -> AsyncIterator[MatrixRow]:
+        """Give what each subject may do on each path, from the rows and from the engine."""
+        ...
+
+    def rules(self) -> AsyncIterator[RuleFact]:
+        """Give every rule of every stored policy."""
+        ...
+
+
+# -- what is tried -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came back of a probe's request. `index` is that of its entry, -1 if it has none."""
+
+    status: int
+    body: bytes
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRoute:
+    """A way to write: a path that fits the route, and its fields.
+
+    `fields` are declared to hold a secret or any JSON; `names` to hold other text.
+    """
+
+    operation: str  # "write" or "patch"
+    path: str
+    fields: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    login: bool = False
+
+
+class Prober(Protocol):
+    """Makes real requests, through the whole pipeline, as a throw-away identity."""
+
+    async def request(
+        self,
+        operation: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        token: str | None = None,
+    ) -> Answered:
+        """Make one request; `token` stands in for the identity's own."""
+        ...
+
+
+class Probe(Protocol):
+    """Makes throw-away identities and mounts, and takes them away again, whatever happens."""
+
+    def identity(
+        self, control: str, *, environment: str = "", policy: str = ""
+    ) -> AbstractAsyncContextManager[Prober]:
+        """Lend an identity that is bound to an environment and has one policy, or none at all."""
+        ...
+
+    def mounts(self, control: str) -> AbstractAsyncContextManager[Mapping[str, str]]:
+        """Lend an empty mount of each kind of engine: kind to path. Removed with its contents."""
+        ...
+
+    async def writes(self) -> Sequence[WriteRoute]:
+        """Return every way to write that the running server has."""
+        ...
+
+    async def paths(self) -> Sequence[str]:
+        """Return paths of every mount, to knock at."""
+        ...
+
+    def random_name(self) -> str:
+        """Return a name that nobody else has."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """A place that was searched. `hits` are the positions of the needles that were found."""
+
+    place: str
+    size: int
+    hits: tuple[int, ...] = ()
+    problem: str = ""  # why it could not be searched
+
+
+class Places(Protocol):
+    """Wherever this server leaves bytes: its database, files of sinks, logs, packs."""
+
+    def search(self, needles: Sequence[bytes]) -> AsyncIterator[Searched]:
+        """Look for each needle in each place."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """What became of one version of TLS at a listener."""
+
+    version: str
+    suites: tuple[str, ...]  # accepted
+    ended: str
+    conclusive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerFact:
+    """A listener, and what it answered. `problem`: it could not be asked."""
+
+    address: str
+    tls: bool
+    handshakes: tuple[Handshake, ...] = ()
+    certificate_problem: str = ""
+    days_left: float | None = None
+    problem: str = ""
+
+
+class Listeners(Protocol):
+    """The addresses where this server can be reached."""
+
+    async def probe(self) -> Sequence[ListenerFact]:
+        """Ask each of them."""
+        ...
+
+
+# -- the test ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a test is given. It uses the parts that it names, and no other."""
+
+    log: Log
+    storage: Storage
+    tokens: Tokens
+    access: Access
+    probe: Probe
+    places: Places
+    listeners: Listeners
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlTest:
+    """What an auditor reads, and the function that answers it.
+
+    `id` never changes: `strongroom/evidence/frameworks/*.toml` map criteria to it, not it to
+    them. `limits` says what an effective verdict does not show.
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    population: str
+    procedure: str
+    holds_when: str
+    limits: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    evaluate: Callable[[Period, Evidence], AsyncIterator[Item]]
