@@ -1,0 +1,1 @@
+"""Seal, mounts, router, leases, and the one pipeline of a request."""

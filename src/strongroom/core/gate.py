@@ -1,0 +1,169 @@
+"""Who asks, and whether they may: authentication, policy, and the guardrails behind it.
+
+Order   token → session → (create or update?) → policy → sudo → guardrails
+Trust   What is cached here is of one generation, and the commit is the fence: see `pipeline`.
+        The reason of a refusal goes into the entry; the caller learns only that it was refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from strongroom.base.errors import DeniedError, InputError
+from strongroom.core.attempt import Attempt
+from strongroom.core.fields import declared, members
+from strongroom.core.router import Operation
+from strongroom.core.views import Views
+from strongroom.identity.policy.acl import Decision
+from strongroom.identity.policy.capability import Capability
+from strongroom.identity.policy.capability import Operation as Asked
+from strongroom.identity.sessions import Session
+from strongroom.identity.tokens import Tokens
+from strongroom.sdk.engine import Call
+
+ASKED = {
+    Operation.READ: Asked.READ,
+    Operation.LIST: Asked.LIST,
+    Operation.SCAN: Asked.SCAN,
+    Operation.WRITE: Asked.UPDATE,
+    Operation.PATCH: Asked.PATCH,
+    Operation.DELETE: Asked.DELETE,
+    Operation.HELP: Asked.READ,
+}
+LISTS = (Operation.LIST, Operation.SCAN)
+_BOTH = Capability.CREATE | Capability.UPDATE
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Stands before every handler. `call` builds what a handler gets, to ask what exists."""
+
+    views: Views
+    tokens: Tokens
+    call: Callable[[Attempt], Call]
+
+    async def authenticate(self, attempt: Attempt, *, is_open: bool) -> None:
+        """Find out who asks. On an open path nobody need be, and no use is counted."""
+        incoming = attempt.incoming
+        if incoming.actor is not None:
+            attempt.actor, attempt.known = incoming.actor, True
+            return
+        if attempt.transaction.barrier.sealed:
+            return
+        session = None
+        if incoming.token:
+            session = await self.views.session(attempt.transaction, incoming.token, attempt.now)
+        if session is None:
+            if is_open:
+                return
+            raise DeniedError
+        here = session.from_here(incoming.address)
+        if is_open and (not here or (session.limited and session.token.uses_left < 1)):
+            return
+        attempt.actor, attempt.known = session.actor, True
+        if not here:
+            raise DeniedError
+        attempt.session = session
+        if not is_open:
+            self._count(attempt, session)
+
+    def _count(self, attempt: Attempt, session: Session) -> None:
+        if session.limited:
+            session.token = self.tokens.use(attempt.transaction, session.token)
+
+    async def authorize(self, attempt: Attempt) -> None:
+        """Ask policy and guardrails; DeniedError, with the reason left in the attempt."""
+        incoming, session = attempt.incoming, attempt.session
+        if session is None or incoming.operation is Operation.HELP:
+            return  # the server itself; or help, for which being somebody is enough
+        asked = ASKED[incoming.operation]
+        if incoming.operation is Operation.WRITE:
+            asked = await self._create_or_update(attempt, session)
+            attempt.operation = asked.value
+        decision = session.acl.grants(incoming.path, asked)
+        if decision.conditional:
+            parameters = _parameters(attempt)
+            decision = session.acl.decide(incoming.path, asked, parameters, incoming.wrap_ttl)
+        attempt.rules = decision.rules
+        if not decision.allowed:
+            attempt.reason = decision.reason
+            raise DeniedError
+        if attempt.match is not None and attempt.match.bound.route.sudo and not decision.sudo:
+            attempt.reason = "sudo is needed"
+            raise DeniedError
+        await self._guard(attempt, session, asked)
+        if incoming.operation in LISTS:
+            _bound_page(attempt, decision)
+
+    async def authorize_after_all(self, attempt: Attempt) -> None:
+        """Ask on an open path what is asked on every other; for handlers that decide so."""
+        if attempt.session is None:
+            raise DeniedError
+        self._count(attempt, attempt.session)
+        await self.authorize(attempt)
+
+    async def _guard(self, attempt: Attempt, session: Session, asked: Asked) -> None:
+        guardrails = await self.views.guardrails(attempt.transaction)
+        refused = guardrails.check(session, attempt.incoming.path, asked)
+        if refused is not None:
+            attempt.guardrail = attempt.reason = refused
+            raise DeniedError
+
+    async def _create_or_update(self, attempt: Attempt, session: Session) -> Asked:
+        """Say whether a write creates; asks the engine only where the answer matters."""
+        match, incoming = attempt.match, attempt.incoming
+        if match is None or match.bound.route.exists is None:
+            return Asked.UPDATE
+        granted = session.acl.capabilities_for(incoming.path) & _BOTH
+        if granted in (_BOTH, Capability.NONE) and incoming.wrap_ttl is None:
+            return Asked.UPDATE
+        given = match.bound.decode(match.fields, incoming.query, incoming.body).given
+        there = await match.bound.route.exists(self.call(attempt), given)
+        return Asked.UPDATE if there else Asked.CREATE
+
+
+def _bound_page(attempt: Attempt, decision: Decision) -> None:
+    """Hold a list to the page that its rule allows, and remember what it must hide."""
+    query = attempt.incoming.query
+    if decision.pagination_limit and (query is None or query.get("limit", ["max"]) == ["max"]):
+        attempt.incoming.query = {**(query or {}), "limit": [str(decision.pagination_limit)]}
+    attempt.keys_filter = decision.keys_filter
+
+
+def visible(attempt: Attempt, keys: list[str]) -> list[str]:
+    """Return the keys of a list that its rule lets this token see."""
+    if attempt.keys_filter is None or attempt.session is None:
+        return keys
+    acl, path = attempt.session.acl, attempt.incoming.path
+    shown = attempt.keys_filter
+    return [k for k in keys if acl.capabilities_for(shown.path_of(path, k)) & _wanted(k)]
+
+
+def _wanted(key: str) -> Capability:
+    return Capability.LIST if key.endswith("/") else Capability.READ
+
+
+def _parameters(attempt: Attempt) -> dict[str, object]:
+    """Return query and body as policy's parameter rules see them.
+
+    A field that came under an older name counts under its present one too. InputError for a body
+    that cannot be judged whole: what a rule has not seen must not be served.
+    """
+    incoming, match = attempt.incoming, attempt.match
+    found: dict[str, object] = {
+        k: v[0] if len(v) == 1 else v for k, v in (incoming.query or {}).items()
+    }
+    if incoming.body:
+        for name, raw in members(incoming.body).items():
+            try:
+                found[name] = msgspec.json.decode(raw)
+            except (msgspec.DecodeError, RecursionError, ValueError):
+                raise InputError("", "the body holds a value that cannot be read") from None
+    for field in declared(match.bound.endpoint.given) if match else ():
+        for older in field.help.was if field.help else ():
+            if older in found:
+                found.setdefault(field.name, found[older])
+    return found

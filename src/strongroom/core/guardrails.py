@@ -1,0 +1,155 @@
+"""Guardrails: refusals that no policy can lift. Asked after policy has allowed.
+
+Environment isolation  A path belongs to an environment if one of its patterns matches it. An
+        identity that is bound to another environment is refused there, whatever its policies
+        say; one that is bound to none is refused where the environment is not `open`. One that
+        is bound to several is inside none of them.
+Reach   A list is of what lies behind a slash: it is judged as if it had one. A scan shows all
+        that lies below its path: it is refused where any of that is out of reach. A list from
+        above the boundary shows the name of a folder at most, and is allowed.
+Trust   Who may write environments can move the boundary, and who may make identities can make
+        one that is bound to none; each such act is an entry. What no longer lies under a
+        pattern is no longer protected, so a mount is moved only where its environments reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from strongroom.base.errors import DeniedError
+from strongroom.identity.policy.capability import Operation
+from strongroom.identity.policy.pattern import Segment, Shape, shape
+from strongroom.identity.records import Environment
+from strongroom.identity.sessions import Session
+
+REMEMBERED = 2048
+_LISTS = (Operation.LIST, Operation.SCAN)
+
+
+class GuardrailError(DeniedError):
+    """A handler met a guardrail, which the entry names and the reply does not."""
+
+    def __init__(self, guardrail: str) -> None:
+        super().__init__()
+        self.guardrail = guardrail
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """One environment, its patterns compiled."""
+
+    environment: Environment
+    shapes: tuple[Shape, ...]
+
+    def meets(self, reached: Shape) -> bool:
+        """Say whether anything of a set of paths belongs to it."""
+        return any(own.meet(reached) is not None for own in self.shapes)
+
+    def admits(self, bound: frozenset[str]) -> bool:
+        """Say whether an identity bound to these environments may go in."""
+        if not self.environment.protected:
+            return True
+        return bound == {self.environment.name} or (not bound and self.environment.open)
+
+
+class Guardrails:
+    """All of them, as of one generation."""
+
+    def __init__(self, environments: Iterable[Environment]) -> None:
+        self.boundaries = tuple(Boundary(e, tuple(shape(p) for p in e.paths)) for e in environments)
+
+    def environments_of(
+        self, path: str, operation: Operation = Operation.READ
+    ) -> tuple[Environment, ...]:
+        """Return the environments that a request reaches into."""
+        reached = reach(path, operation)
+        return tuple(b.environment for b in self.boundaries if b.meets(reached))
+
+    def refusal(
+        self, bound: frozenset[str], path: str, operation: Operation = Operation.READ
+    ) -> str | None:
+        """Say which guardrail refuses an identity bound to these environments, or None."""
+        return self.refusal_within(bound, reach(path, operation))
+
+    def refusal_within(self, bound: frozenset[str], reached: Shape) -> str | None:
+        """Say which guardrail refuses an identity somewhere in a set of paths, or None."""
+        for boundary in self.boundaries:
+            if not boundary.admits(bound) and boundary.meets(reached):
+                return f"environment:{boundary.environment.name}"
+        return None
+
+    def admits(self, bound: frozenset[str], name: str) -> bool | None:
+        """Say whether an identity may go into an environment; None if there is no such one."""
+        for boundary in self.boundaries:
+            if boundary.environment.name == name:
+                return boundary.admits(bound)
+        return None
+
+    def left_behind(self, source: str, target: str) -> str | None:
+        """Name a protected environment that would lose paths if a mount moved, or None."""
+        for boundary in self.boundaries:
+            if not boundary.environment.protected:
+                continue
+            moved = (moved_shape(own, source, target) for own in boundary.shapes)
+            for there in moved:
+                if there is not None and not any(own.covers(there) for own in boundary.shapes):
+                    return boundary.environment.name
+        return None
+
+    def check(
+        self, session: Session, path: str, operation: Operation = Operation.READ
+    ) -> str | None:
+        """`refusal` for a session, remembered there."""
+        if not self.boundaries:
+            return None
+        known = session.guarded
+        key = f"{operation}:{path}" if operation in _LISTS else path
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = self.refusal(session.environments, path, operation)
+        return known[key]
+
+
+def reach(path: str, operation: Operation) -> Shape:
+    """Return what a request can see or change: a path, a folder, or all that lies below one."""
+    if operation not in _LISTS:
+        return _exact(path)
+    folder = _exact(path if path.endswith("/") else path + "/")
+    if operation is Operation.LIST:
+        return folder
+    return Shape((*folder.segments[:-1], Segment("", open_=True)), tail=True)
+
+
+def below(prefix: str) -> Shape:
+    """Return everything under a mount's path."""
+    return reach(prefix, Operation.SCAN)
+
+
+def moved_shape(own: Shape, source: str, target: str) -> Shape | None:
+    """Return where those paths of a shape that lie under one mount path would be under another."""
+    met = own.meet(below(source))
+    if met is None:
+        return None
+    depth = source.rstrip("/").count("/") + 1
+    head = tuple(Segment(part) for part in target.rstrip("/").split("/"))
+    return Shape((*head, *met.segments[depth:]), met.tail)
+
+
+def _exact(path: str) -> Shape:
+    return Shape(tuple(Segment(part) for part in path.split("/")))
+
+
+def describe(environments: Sequence[Environment]) -> list[dict[str, object]]:
+    """Return environments as plain data, for replies and evidence."""
+    return [
+        {
+            "name": e.name,
+            "paths": list(e.paths),
+            "protected": e.protected,
+            "open": e.open,
+            "description": e.description,
+        }
+        for e in environments
+    ]

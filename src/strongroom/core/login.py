@@ -1,0 +1,182 @@
+"""From a proof to a token: entity, lock-out, and the fields that all auth methods share.
+
+Vault   An alias is (mount, name); the first login makes its entity. Five failed logins in
+        fifteen minutes lock the subject out for fifteen (Vault's user lock-out).
+Trust   A refused login says the same whatever the reason, and so does one that is locked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from strongroom.audit.entry import Actor
+from strongroom.base.errors import DeniedError, InputError, StrongroomError
+from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
+from strongroom.core.attempt import Attempt
+from strongroom.core.views import Live
+from strongroom.identity.entities import Known, entity_of
+from strongroom.identity.lifetimes import Life, Limits, at_issue
+from strongroom.identity.records import LOCKOUTS, NONE, Entity, Lockout
+from strongroom.identity.sessions import actor_of
+from strongroom.identity.shown import auth_of
+from strongroom.identity.tokens import Tokens, Wanted, kept
+from strongroom.sdk.auth import Proof, TokenRules
+from strongroom.sdk.engine import Call, Mounted, Reply
+from strongroom.storage.transaction import Transaction
+
+FAILURES = 5
+FORGET = timedelta(minutes=15)
+LOCKED = timedelta(minutes=15)
+
+
+class Logins:
+    """Serves every auth method's way in."""
+
+    def __init__(self, tokens: Tokens, entropy: Callable[[int], bytes]) -> None:
+        self._tokens = tokens
+        self._entropy = entropy
+
+    async def login(self, attempt: Attempt, call: Call, given: Any) -> tuple[Reply, Actor]:
+        """Prove, find or make the entity, make the token; say who it was.
+
+        A DeniedError goes out as 400, as Vault's does.
+        """
+        tx, (live, match) = attempt.transaction, attempt.serving
+        login = match.bound.login
+        if login is None:
+            raise LookupError("not a way in")
+        subject = login.subject(given)
+        try:
+            await self._refuse_locked(tx, live, subject, call.now)
+            proof = await login.prove(call, given)
+        except DeniedError as error:
+            raise InputError("", str(error)) from None
+        await self._forget_failures(tx, live, subject)
+        known = Known(live.row.accessor, proof.alias, proof.alias_metadata)
+        entity = await entity_of(tx, known, call.now, self._entropy)
+        wanted = self.wanted(attempt, proof, entity, call.warnings)
+        issued = self._tokens.issue(tx, wanted, call.now)
+        bound = {entity.metadata.get("environment", ""), issued.token.environment} - {""}
+        policies = kept((*issued.token.policies, *entity.policies))
+        actor = actor_of(issued.token, frozenset(bound), policies)
+        return Reply(fields={"auth": auth_of(issued, entity)}), actor
+
+    def wanted(self, attempt: Attempt, proof: Proof, entity: Entity, warnings: list[str]) -> Wanted:
+        """Return the token that rules and mount add up to."""
+        rules, incoming, (live, _) = proof.rules, attempt.incoming, attempt.serving
+        life = life_of(rules)
+        batch = kind_of(rules, live) == "batch"
+        if batch and rules.token_num_uses:
+            raise InputError("", 'batch tokens cannot have "num_uses" set')
+        policies = kept(
+            rules.token_policies
+            if rules.token_no_default_policy
+            else (*rules.token_policies, "default")
+        )
+        cidrs = (incoming.address,) if rules.token_strictly_bind_ip else rules.token_bound_cidrs
+        return Wanted(
+            path=incoming.path,
+            display=f"{live.mounted.path.rstrip('/')}-{proof.display or proof.alias}",
+            policies=policies,
+            ttl=at_issue(life, limits_of(live.mounted), warnings),
+            max_ttl=life.max_ttl,
+            explicit_max_ttl=NONE if batch else life.explicit_max_ttl,
+            period=NONE if batch else life.period,
+            uses=rules.token_num_uses,
+            cidrs=cidrs,
+            entity=entity.id,
+            metadata=dict(proof.metadata),
+            role=proof.role,
+            alias=proof.alias,
+            environment=live.row.options.get("environment", ""),
+            mount=live.row.uuid,
+            kind="batch" if batch else "service",
+        )
+
+    # -- lock-out
+
+    async def _refuse_locked(
+        self, tx: Transaction, live: Live, subject: str, now: datetime
+    ) -> None:
+        if live.row.config.get("user_lockout_disable"):
+            return
+        row = await tx.get(LOCKOUTS, live.row.uuid, tried(tx, subject))
+        if row is not None and row.locked_until is not None and now < row.locked_until:
+            raise DeniedError
+
+    async def _forget_failures(self, tx: Transaction, live: Live, subject: str) -> None:
+        key = tried(tx, subject)
+        if await tx.get(LOCKOUTS, live.row.uuid, key) is not None:
+            tx.delete(LOCKOUTS, live.row.uuid, key)
+
+    async def failed(self, attempt: Attempt) -> None:
+        """Count a failed login; written with its entry though the login is refused."""
+        tx, incoming, (live, match) = attempt.transaction, attempt.incoming, attempt.serving
+        login = match.bound.login
+        if login is None or live.row.config.get("user_lockout_disable"):
+            return
+        try:
+            given = match.bound.decode(match.fields, incoming.query, incoming.body).given
+        except StrongroomError:
+            return  # nobody was named
+        subject = login.subject(given)
+        if not subject or len(subject) > 512:
+            return
+        key, now = tried(tx, subject), attempt.now
+        row = await tx.get(LOCKOUTS, live.row.uuid, key)
+        if row is not None and row.locked_until is not None and now < row.locked_until:
+            attempt.reason = "locked out"
+            return
+        most, forget, lock = _lockout_rules(live)
+        recent = row is not None and now - row.last_at < forget
+        failures = (row.failures if row is not None and recent else 0) + 1
+        locked = now + lock if failures >= most else None
+        tx.put(LOCKOUTS, Lockout(live.row.uuid, key, subject, failures, now, locked))
+        attempt.details = {**attempt.details, "failures": failures}
+
+
+def tried(tx: Transaction, name: str) -> str:
+    """Return the key under which failed logins of a name are counted."""
+    return tx.barrier.digest("lockout", name.encode("utf-8", "surrogatepass"))[:16].hex()
+
+
+def _lockout_rules(live: Live) -> tuple[int, timedelta, timedelta]:
+    """Return how many failures lock out, when one is forgotten, and for how long it locks."""
+    tuned = live.row.config
+
+    def duration(name: str, otherwise: timedelta) -> timedelta:
+        seconds = tuned.get(name)
+        return timedelta(seconds=seconds) if isinstance(seconds, int) and seconds else otherwise
+
+    most = tuned.get("user_lockout_threshold")
+    return (
+        most if isinstance(most, int) and most else FAILURES,
+        duration("user_lockout_counter_reset_duration", FORGET),
+        duration("user_lockout_duration", LOCKED),
+    )
+
+
+def kind_of(rules: TokenRules, live: Live) -> str:
+    """Return which kind of token role and mount ask for."""
+    tuned = str(live.row.config.get("token_type", "default-service"))
+    if tuned in ("service", "batch"):
+        return tuned
+    asked = tuned if rules.token_type == "default" else rules.token_type  # noqa: S105 - a kind
+    return asked.removeprefix("default-")
+
+
+def life_of(rules: TokenRules) -> Life:
+    """Return what a role's rules ask of a token's life."""
+    return Life(
+        ttl=rules.token_ttl,
+        max_ttl=rules.token_max_ttl,
+        explicit_max_ttl=rules.token_explicit_max_ttl,
+        period=rules.token_period,
+    )
+
+
+def limits_of(mounted: Mounted) -> Limits:
+    """Return what a mount allows."""
+    return Limits(default_ttl=mounted.default_ttl, max_ttl=mounted.max_ttl)

@@ -1,0 +1,519 @@
+"""The one way of a request: authenticate, authorize, serve, write down, commit, answer.
+
+Order   1 route  2 authenticate  3 authorize (policy, then guardrails)  4 serve in a transaction
+        5 entry  6 commit, fenced on the generation of 2 and 3  7 act in memory  8 answer
+        A crash before 6 leaves nothing; after it, everything: see docs/life-of-a-request.md.
+        A request whose fence or checks fail starts again at 1 with what is true now.
+Trust   Nothing leaves before its entry is committed. What cannot be written down is not answered
+        but with 503. A defect is 500 without words, and is written down too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from strongroom.audit.entry import ANONYMOUS, SYSTEM, Event, digest_of, encode
+from strongroom.base.clock import Clock
+from strongroom.base.errors import (
+    ConflictError,
+    DeniedError,
+    LimitError,
+    NotFoundError,
+    SealedError,
+    StrongroomError,
+    UnavailableError,
+)
+from strongroom.base.ids import uuid_of
+from strongroom.core.attempt import Attempt
+from strongroom.core.counters import Counters
+from strongroom.core.envelope import envelope, errors, not_found
+from strongroom.core.failures import Failure, failure_of
+from strongroom.core.fields import Decoded, decoder
+from strongroom.core.gate import ASKED, LISTS, Gate, visible
+from strongroom.core.guardrails import GuardrailError
+from strongroom.core.leases import Leases
+from strongroom.core.login import Logins
+from strongroom.core.noise import Noise
+from strongroom.core.request import Answer, Incoming, SystemCall
+from strongroom.core.resumed import Resumed
+from strongroom.core.router import Bound, Match, Operation
+from strongroom.core.seal import Seal
+from strongroom.core.views import Live, Views
+from strongroom.core.wrapping import Wrapping
+from strongroom.identity.records import TOKENS, Token
+from strongroom.identity.tokens import CUBBYHOLE, Tokens
+from strongroom.sdk.engine import Call, Endpoint, Nothing, Reply, Route
+from strongroom.storage.barrier import Barrier, TamperedError
+from strongroom.storage.commit import Outcome, Problem, Request
+from strongroom.storage.database import Database
+from strongroom.storage.store import MountStore
+from strongroom.storage.transaction import Transaction
+
+ATTEMPTS = 64  # from the third on one at a time, so that each round gets somebody through
+POLLS = frozenset({"sys.health", "seal.status", "sys.leader", "sys.init.status"})
+FINGERPRINT = "fingerprint"
+OPEN_BODY = 64 * 1024  # bytes of a body, on paths that ask nobody for a token
+_logger = logging.getLogger("strongroom")
+
+Describe = Callable[[Live, Route | None, str], Mapping[str, object]]
+Respond = Callable[[Answer], None]
+
+
+def no_help(live: Live, route: Route | None, path: str) -> Mapping[str, object]:
+    """Stand in for what writes help, which lies above this floor (`app.py` puts it in)."""
+    summary = live.row.description if route is None else route.summary
+    return {"help": summary or path, "see_also": None}
+
+
+@dataclass(slots=True, kw_only=True)
+class Pipeline:
+    """See the module. Everything that it uses is given to it."""
+
+    database: Database
+    barrier: Barrier
+    views: Views
+    tokens: Tokens
+    seal: Seal
+    leases: Leases
+    logins: Logins
+    wrapping: Wrapping
+    clock: Clock
+    entropy: Callable[[int], bytes]
+    simulated: bool = False
+    noise: Noise = field(default_factory=Noise)
+    counters: Counters = field(default_factory=Counters)
+    trouble: str | None = None  # why nothing can be committed now
+    describe: Describe = no_help
+    _gate: Gate = field(init=False)
+    _contended: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._gate = Gate(self.views, self.tokens, self._call)
+
+    def start(self, incoming: Incoming, respond: Respond) -> None:
+        """Serve one request without a task, as long as nothing in it waits for anything.
+
+        `respond` is called once, on the event loop. Only for databases whose reads return at
+        once: what waits all the same (a password hash in a thread) goes on in a task.
+        """
+        if self.trouble is not None:
+            respond(self._refuse(UnavailableError(self.trouble)))
+            return
+        serving = self._serve(incoming)
+        try:
+            waits_for = serving.send(None)
+        except StopIteration as stop:
+            self._finish(stop.value, respond)
+            return
+        self._spawn(self._resume(Resumed(serving, waits_for), respond))
+
+    async def _resume(self, serving: Resumed[Attempt], respond: Respond) -> None:
+        self._finish(await serving, respond)
+
+    def _finish(self, attempt: Attempt, respond: Respond) -> None:
+        """Commit one attempt, and answer; one that was overtaken is repeated in a task."""
+        if self._collapsed(attempt):
+            respond(_unrecorded(attempt))
+            return
+
+        def done(outcome: Outcome) -> None:
+            if isinstance(outcome.problem, Problem):
+                self.views.catch_up(outcome.generation)
+                self._spawn(self._again(attempt.incoming, respond))
+            else:
+                respond(self._answer(attempt, outcome))
+
+        self.database.submit(self._request(attempt, done))
+
+    async def _again(self, incoming: Incoming, respond: Respond) -> None:
+        respond(await self.handle(incoming, tried=1))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def handle(self, incoming: Incoming, tried: int = 0) -> Answer:
+        """Serve one request to its end, whatever that is."""
+        if self.trouble is not None:
+            return self._refuse(UnavailableError(self.trouble))
+        async with AsyncExitStack() as stack:
+            for count in range(tried, ATTEMPTS):
+                if count == 2:
+                    await stack.enter_async_context(self._contended)
+                attempt = await self._serve(incoming)
+                if self._collapsed(attempt):
+                    return _unrecorded(attempt)
+                outcome = await self._commit(attempt)
+                if isinstance(outcome.problem, Problem):
+                    self.views.catch_up(outcome.generation)
+                    continue
+                return self._answer(attempt, outcome)
+        return self._refuse(UnavailableError("too many others write the same thing; try again"))
+
+    def _attempt(self, incoming: Incoming) -> Attempt:
+        tx = Transaction(self.database, self.barrier)
+        return Attempt(incoming, tx, self.views.generation, self.clock.now())
+
+    # -- 1 to 4
+
+    async def _serve(self, incoming: Incoming) -> Attempt:
+        attempt = self._attempt(incoming)
+        try:
+            try:
+                await self._try(attempt)
+            except StrongroomError as error:
+                if isinstance(error, GuardrailError):
+                    attempt.guardrail = attempt.reason = error.guardrail
+                self._failed(attempt, failure_of(error))
+            await self._use_up(attempt)
+        except TamperedError as error:  # refused; the entry names the row for whoever looks
+            _logger.error("%s: %s", attempt.code, error)  # noqa: TRY400 - no trace helps here
+            attempt.transaction = Transaction(self.database, self.barrier)
+            attempt.reason = f"tampered: {error}"
+            self._failed(attempt, failure_of(error))
+        except Exception as error:  # a defect: nothing of it may leave
+            _logger.exception("defect while serving %s", attempt.code)
+            attempt.transaction = Transaction(self.database, self.barrier)
+            self._failed(attempt, failure_of(error))
+        return attempt
+
+    async def _try(self, attempt: Attempt) -> None:
+        incoming = attempt.incoming
+        if incoming.problem is not None:
+            attempt.code = "request.malformed"
+            await self._gate.authenticate(attempt, is_open=True)
+            raise incoming.problem
+        no_route = await self._route(attempt)
+        is_open = attempt.is_open
+        logs_in = attempt.match is not None and attempt.match.bound.login is not None
+        if self.barrier.sealed and (logs_in or not is_open):
+            raise SealedError("Vault is sealed")
+        if is_open and len(incoming.body or b"") > OPEN_BODY:
+            raise LimitError(f"request body too large here: the limit is {OPEN_BODY} bytes")
+        await self._gate.authenticate(attempt, is_open=is_open)
+        if not is_open:
+            await self._gate.authorize(attempt)
+        if no_route is not None:
+            raise no_route
+        await self._run(attempt)
+
+    async def _route(self, attempt: Attempt) -> StrongroomError | None:
+        """Route; what is wrong is answered only after the caller has been allowed to know."""
+        incoming = attempt.incoming
+        attempt.operation = ASKED[incoming.operation].value
+        found = (await self.views.mounts(attempt.transaction)).find(incoming.path)
+        if found is None:
+            return no_such_route(incoming.path)
+        attempt.live, rest = found
+        try:
+            if incoming.operation is Operation.HELP:
+                attempt.match = self._help(attempt.live, rest)
+            else:
+                attempt.match = attempt.live.routes.match(rest, incoming.operation)
+        except StrongroomError as error:
+            return error
+        bound = attempt.match.bound
+        attempt.code = "auth.login" if bound.login else bound.event
+        return None
+
+    def _help(self, live: Live, rest: str) -> Match:
+        """Return what tells about a path, or about the whole mount where there is no rest."""
+        route = live.routes.find(rest) if rest else None
+
+        async def serve(_call: Call, _given: Nothing) -> Reply:
+            return Reply(self.describe(live, route, rest), bare=True)
+
+        bound = Bound(
+            route=Route(path=route.path if route else "", summary="Help."),
+            operation=Operation.HELP,
+            endpoint=Endpoint(Nothing, serve),
+            decode=decoder(Nothing),
+            event="path.help",
+        )
+        return Match(bound, {})
+
+    async def _run(self, attempt: Attempt) -> None:
+        _, match = attempt.serving
+        call = self._call(attempt)
+        before = attempt.transaction.mark()
+        try:
+            incoming = attempt.incoming
+            decoded = match.bound.decode(match.fields, incoming.query, incoming.body)
+            reply = await self._reply(attempt, call, decoded)
+        except StrongroomError:
+            attempt.transaction.rollback(before)
+            if isinstance(call, SystemCall):
+                attempt.details = call.details
+                if call.actor is not ANONYMOUS:
+                    attempt.actor, attempt.known = call.actor, True
+            if match.bound.login is not None:
+                await self.logins.failed(attempt)
+            raise
+        await self._succeeded(attempt, call, reply, [*decoded.warnings(), *call.warnings])
+
+    async def _reply(self, attempt: Attempt, call: Call, decoded: Decoded[Any]) -> Reply:
+        _, match = attempt.serving
+        if match.bound.login is not None:
+            reply, attempt.actor = await self.logins.login(attempt, call, decoded.given)
+            attempt.known = True
+            return reply
+        reply = await match.bound.endpoint.serve(call, decoded.given) or Reply()
+        if match.bound.operation in LISTS:
+            return _listed(attempt, reply)
+        return reply
+
+    async def _succeeded(
+        self, attempt: Attempt, call: Call, reply: Reply, warnings: list[str]
+    ) -> None:
+        if reply.lease is not None:
+            reply = self.leases.grant(attempt, reply, self.entropy)
+        incoming = attempt.incoming
+        attempt.status = reply.status or (200 if _has_body(reply) or warnings else 204)
+        attempt.body = envelope(incoming.id, reply, warnings) if attempt.status != 204 else None
+        attempt.content_type = reply.content_type
+        whole = reply.bare or reply.raw is not None
+        if incoming.wrap_ttl is not None and attempt.body is not None and not whole:
+            attempt.body = self.wrapping.wrap(attempt, attempt.body, reply)
+            attempt.status = 200
+        attempt.touched = reply.touched
+        if isinstance(call, SystemCall):
+            attempt.details |= call.details
+            attempt.committed = call.committed
+            if call.actor is not ANONYMOUS:
+                attempt.actor = call.actor
+
+    async def _use_up(self, attempt: Attempt) -> None:
+        """Revoke a limited token after its last use, whatever came of it."""
+        session = attempt.session
+        if session is not None and session.limited and session.token.uses_left == 0:
+            await self.tokens.revoke(attempt.transaction, session.token, attempt.now)
+
+    def _call(self, attempt: Attempt) -> Call:
+        """Build what the handler gets: its mount's store, and for the core's own paths more."""
+        live, _ = attempt.serving
+        tx, session = attempt.transaction, attempt.session
+        prefix = ""
+        if live.row.uuid == CUBBYHOLE:
+            if session is None or not session.token.lookup:
+                raise DeniedError
+            prefix = f"{session.token.lookup.hex()}/"
+        basics: dict[str, Any] = {
+            "store": MountStore(tx, live.row.uuid, prefix),
+            "now": attempt.now,
+            "entropy": self.entropy,
+            "fingerprint": self.fingerprint,
+            "mount": live.mounted,
+            "entity": session.token.entity if session else "",
+            "address": attempt.incoming.address,
+        }
+        if not live.system:
+            return Call(**basics)
+        return SystemCall(
+            **basics,
+            transaction=tx,
+            request=attempt.incoming,
+            session=session,
+            actor=attempt.actor,
+            authorize=partial(self._gate.authorize_after_all, attempt),
+        )
+
+    def fingerprint(self, value: bytes) -> bytes:
+        """Return the keyed fingerprint of a secret value: 16 bytes."""
+        return self.barrier.digest(FINGERPRINT, value)[:16]
+
+    # -- failure
+
+    def _failed(self, attempt: Attempt, failure: Failure) -> None:
+        attempt.status = failure.status
+        attempt.reason = attempt.reason or failure.reason
+        attempt.retry_after = failure.retry_after
+        attempt.content_type = "application/json"
+        attempt.committed = []
+        if failure.data is not None:
+            attempt.body = not_found(attempt.incoming.id, failure.data)
+        else:
+            attempt.body = errors(*failure.messages)
+
+    def _refuse(self, error: StrongroomError) -> Answer:
+        failure = failure_of(error)
+        return Answer(failure.status, errors(*failure.messages), retry_after=1)
+
+    def _collapsed(self, attempt: Attempt) -> bool:
+        """Say whether this is noise that is counted instead of written down."""
+        if attempt.known or attempt.transaction.pending or attempt.transaction.raw:
+            return False
+        ok = attempt.status < 400
+        if ok and attempt.code not in POLLS:
+            return False
+        reason, address = "" if ok else attempt.reason, attempt.incoming.address
+        return not self.noise.admit(attempt.code, reason, address, attempt.now)
+
+    # -- 5 to 8
+
+    async def _commit(self, attempt: Attempt) -> Outcome:
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.database.submit(self._request(attempt, answer.set_result))
+        return await answer
+
+    def _request(self, attempt: Attempt, done: Callable[[Outcome], None]) -> Request:
+        """Write the attempt down as its entry, and put all that is to be committed together."""
+        ok = attempt.status < 400
+        attempt.leaf = encode(self._event(attempt, ok=ok))
+        attempt.digest = digest_of(attempt.leaf)
+        tx = attempt.transaction
+        return Request(
+            done=self.counters.counting(attempt.code, done, ok=ok),
+            leaf=attempt.leaf,
+            digest=attempt.digest,
+            generation=attempt.generation if attempt.known else None,
+            checks=tx.due_checks(),
+            writes=tx.writes(),
+            topics=tx.topics,
+            about=attempt.session.about if attempt.session else frozenset(),
+        )
+
+    def _event(self, attempt: Attempt, *, ok: bool) -> Event:
+        incoming, touched = attempt.incoming, attempt.touched
+        return Event(
+            code=attempt.code,
+            operation=attempt.operation or incoming.operation.value,
+            path=incoming.path,
+            time=self.clock.now(),
+            id=incoming.id,
+            actor=attempt.actor,
+            ok=ok,
+            method=incoming.method,
+            status=attempt.status,
+            reason=attempt.reason,
+            rules=attempt.rules,
+            guardrail=attempt.guardrail,
+            address=incoming.address,
+            port=incoming.port,
+            version=touched.version if touched else None,
+            fingerprint=touched.fingerprint if touched else None,
+            details=attempt.details,
+            simulated=self.simulated,
+        )
+
+    def _answer(self, attempt: Attempt, outcome: Outcome) -> Answer:
+        if isinstance(outcome.problem, Exception):
+            if not isinstance(outcome.problem, StrongroomError):
+                _logger.error("not committed: %s", type(outcome.problem).__name__)
+                return self._refuse(UnavailableError("the request could not be stored"))
+            return self._refuse(outcome.problem)
+        for act in attempt.committed:
+            act()
+        return Answer(
+            attempt.status,
+            attempt.body,
+            f"{outcome.index}.{attempt.digest.hex()}",
+            attempt.retry_after,
+            outcome.index,
+            attempt.content_type,
+        )
+
+    # -- the server's own acts
+
+    async def expire_tokens(self, tokens: Sequence[Token]) -> None:
+        """Revoke tokens whose time is over, with all below them: one commit, one entry.
+
+        One commit, since each revocation sends the requests under way round again.
+        """
+
+        async def work(attempt: Attempt) -> bool:
+            tx, over = attempt.transaction, 0
+            accessors: list[str] = []
+            for token in tokens:
+                current = await tx.get(TOKENS, token.lookup)
+                if current is None or current.expires_at is None:
+                    continue
+                if current.expires_at <= attempt.now:
+                    over += len(await self.tokens.revoke(tx, current, attempt.now))
+                    accessors.append(current.accessor)
+            attempt.details = {"accessors": accessors, "revoked": over}
+            return bool(accessors)
+
+        await self.act("token.expire", "auth/token/expire", work)
+
+    async def act(
+        self, code: str, path: str, work: Callable[[Attempt], Awaitable[bool]]
+    ) -> Answer | None:
+        """Do something as the server itself, with an entry of its own; None if `work` says no.
+
+        What `work` wrote is kept unless it raised a StrongroomError: then the entry says why it
+        failed. It is called again, from the start, when somebody else wrote the same meanwhile.
+        """
+        incoming = Incoming(
+            id=uuid_of(self.entropy(16)), operation=Operation.WRITE, path=path, actor=SYSTEM
+        )
+        for _ in range(ATTEMPTS):
+            attempt = self._attempt(incoming)
+            attempt.code, attempt.operation, attempt.actor = code, code.rpartition(".")[2], SYSTEM
+            try:
+                if not await work(attempt):
+                    return None
+            except StrongroomError as error:
+                attempt.transaction = Transaction(self.database, self.barrier)
+                self._failed(attempt, failure_of(error))
+            outcome = await self._commit(attempt)
+            if not isinstance(outcome.problem, Problem):
+                return self._answer(attempt, outcome)
+            self.views.catch_up(outcome.generation)
+        return self._refuse(UnavailableError("too many others write the same thing"))
+
+    async def record(self, event: Event, tx: Transaction | None = None) -> int:
+        """Write down an act of the server itself, with what it changes; returns the entry's index.
+
+        Raises ConflictError, with nothing written, if what `tx` read has changed meanwhile.
+        """
+        leaf = encode(event)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        done = self.counters.counting(event.code, answer.set_result, ok=event.ok)
+        request = Request(done=done, leaf=leaf, digest=digest_of(leaf))
+        if tx is not None:
+            request.checks, request.writes = tx.due_checks(), tx.writes()
+        self.database.submit(request)
+        outcome = await answer
+        if isinstance(outcome.problem, Problem):
+            raise ConflictError(outcome.problem.value)
+        if outcome.problem is not None:
+            raise outcome.problem
+        return outcome.index
+
+
+def no_such_route(path: str) -> NotFoundError:
+    """Return what is said of a path under no mount."""
+    return NotFoundError(f'no handler for route "{path}". route entry not found.')
+
+
+def _unrecorded(attempt: Attempt) -> Answer:
+    return Answer(attempt.status, attempt.body, retry_after=attempt.retry_after)
+
+
+def _has_body(reply: Reply) -> bool:
+    return reply.data is not None or reply.fields is not None or reply.raw is not None
+
+
+def _listed(attempt: Attempt, reply: Reply) -> Reply:
+    """Leave out the keys that the rule hides; a list of nothing is not found (Vault's answer)."""
+    keys = reply.data.get("keys") if reply.data is not None else None
+    if not isinstance(keys, list):
+        return reply
+    shown = visible(attempt, keys)
+    if not shown:
+        raise NotFoundError
+    if len(shown) == len(keys):
+        return reply
+    info = (reply.data or {}).get("key_info")
+    data = {**(reply.data or {}), "keys": shown}
+    if isinstance(info, dict):
+        data["key_info"] = {k: v for k, v in info.items() if k in shown}
+    return replace(reply, data=data)

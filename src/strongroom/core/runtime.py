@@ -1,0 +1,171 @@
+"""What runs behind the requests: checkpoints, heartbeats, expiry, and the watch on the disk.
+
+Order of start  `server.start` entry → tasks. Of stop: tasks → heartbeat → `server.stop` entry →
+                last checkpoint → database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from strongroom.audit.entry import SYSTEM, Event
+from strongroom.audit.follower import Follower
+from strongroom.audit.witnessing import Witness, Witnessing
+from strongroom.base.errors import ConflictError, StrongroomError
+from strongroom.core.login import uuid_of
+from strongroom.core.revocation import BATCH, revoke_expired
+from strongroom.core.server import Server
+from strongroom.core.system.rotation import count_down, rotate_if_due
+from strongroom.storage.transaction import Transaction
+
+HEARTBEAT_SECONDS = 60.0
+EXPIRY_SECONDS = 1.0
+TROUBLE_SECONDS = 1.0
+_logger = logging.getLogger("strongroom")
+
+
+@dataclass(slots=True)
+class Runtime:
+    """A server with its background tasks."""
+
+    server: Server
+    followers: tuple[Follower, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    witness_interval: float = 15.0
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def start(self, interval: float = 1.0) -> None:
+        """Write `server.start` and start what runs behind the requests."""
+        server = self.server
+        crashed = await self._unfinished()
+        await server.pipeline.record(self.event("server.start", {"after_crash": crashed}))
+        self._spawn(self._checkpoints(interval))
+        self._spawn(self._heartbeats())
+        self._spawn(self._expiry())
+        self._spawn(self._watch())
+        for follower in self.followers:
+            await follower.open()
+            self._spawn(follower.run())
+        if self.witnesses:
+            self._spawn(self._anchors())
+
+    def event(self, code: str, details: dict[str, object]) -> Event:
+        server = self.server
+        return Event(
+            code=code,
+            operation=code.partition(".")[2],
+            path=code.replace(".", "/"),
+            time=server.clock.now(),
+            id=uuid_of(server.entropy(16)),
+            actor=SYSTEM,
+            ok=True,
+            details=details,
+            simulated=server.settings.simulated,
+        )
+
+    async def _unfinished(self) -> bool:
+        """Say whether the last run ended without `server.stop`: the last entry tells."""
+        size = self.server.log.size
+        last = await self.server.log.entries(size - 1, size) if size else []
+        return bool(last) and b'"event_code":"server.stop"' not in last[0].leaf
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+
+    async def stop(self) -> None:
+        """Stop the background, write `server.stop`, publish, close."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        server = self.server
+        with contextlib.suppress(StrongroomError):
+            await self._heartbeat()
+            await server.pipeline.record(self.event("server.stop", {}))
+            await server.log.publish(server.clock.now())
+        await server.database.close()
+
+    # -- behind the requests
+
+    async def _checkpoints(self, interval: float) -> None:
+        while True:
+            with self._reported("checkpoint"):
+                await self.server.log.publish(self.server.clock.now())
+            await asyncio.sleep(interval)
+
+    async def _anchors(self) -> None:
+        server = self.server
+
+        async def received(details: dict[str, object]) -> None:
+            await server.pipeline.record(self.event("anchor.received", details))
+
+        witnessing = Witnessing(server.log, self.witnesses, received)
+        while True:
+            with self._reported("witness"):
+                await witnessing.round(server.clock.now())
+            await asyncio.sleep(self.witness_interval)
+
+    async def _heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            with self._reported("heartbeat"):
+                await self._heartbeat()
+            with self._reported("rotation of the barrier key"):
+                await rotate_if_due(self.server)
+
+    async def _heartbeat(self) -> None:
+        """Write the counters down, and what noise was collapsed."""
+        pipeline = self.server.pipeline
+        for over in pipeline.noise.over(self.server.clock.now(), all_of_them=True):
+            details: dict[str, object] = {
+                "collapsed": over.count,
+                "code": over.code,
+                "network": over.network,
+                "since": over.since,
+                "why": over.reason,
+            }
+            await pipeline.record(self.event("log.noise", details))
+        beat = pipeline.counters.beat(self.server.barrier)
+        lag = {f.name: f.lag for f in self.followers}
+        event = self.event("log.heartbeat", {**beat, "lag": lag})
+        tx = Transaction(self.server.database, self.server.barrier)
+        await count_down(self.server, tx)
+        try:
+            await pipeline.record(event, tx)
+        except ConflictError:  # the key was rotated meanwhile, which wrote its count down
+            await pipeline.record(event)
+
+    async def _expiry(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_SECONDS)
+            if not self.server.barrier.sealed:
+                with self._reported("expiry"):
+                    while await self.expire() >= BATCH:  # more are waiting: no pause
+                        continue
+
+    async def expire(self) -> int:
+        """Revoke tokens and leases whose time is over. Returns how many."""
+        server = self.server
+        tx = Transaction(server.database, server.barrier)
+        over = await server.tokens.expired(tx, server.clock.now(), BATCH)
+        if over:
+            await server.pipeline.expire_tokens(over)
+        return len(over) + await revoke_expired(server)
+
+    async def _watch(self) -> None:
+        while True:
+            self.server.pipeline.trouble = self.server.database.trouble()
+            await asyncio.sleep(TROUBLE_SECONDS)
+
+    @contextlib.contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except StrongroomError as error:
+            _logger.warning("%s: %s", what, error)
+        except Exception:
+            _logger.exception("defect in %s", what)

@@ -1,0 +1,265 @@
+"""`strongroom/access/…`: may X do Y on Z; what may X do; who may do Y on Z.
+
+Order   Policy is asked, then the guardrails, as for a request. Conditions on parameters and
+        wrapping are taken as met, and said to be there.
+Exact   Answers are as of one generation, and each is an entry.
+Trust   Whoever may ask learns who may do what; nobody's token, and no value, is in an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from strongroom.base.errors import DeniedError, InputError, NotFoundError
+from strongroom.core.guardrails import Guardrails
+from strongroom.core.request import SystemCall
+from strongroom.core.server import Server
+from strongroom.core.system.holders import Holder, Holders
+from strongroom.identity.policy.acl import Decision
+from strongroom.identity.policy.capability import BY_NAME, EVERYTHING, Capability, Operation, names
+from strongroom.identity.policy.pattern import shape
+from strongroom.identity.policy.questions import Grant, access_matrix, may, what_may
+from strongroom.identity.records import ENTITIES
+from strongroom.sdk.engine import Endpoint, Help, Nothing, Page, Reply, Route
+
+MOST = 1000
+CAPABILITIES = tuple(sorted(name for name, flag in BY_NAME.items() if flag & EVERYTHING))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whose:
+    """One subject: an entity, a token, or policies by themselves."""
+
+    entity: Annotated[str, Help("Id of an entity; its live tokens count.")] = ""
+    accessor: Annotated[str, Help("Accessor of a token.")] = ""
+    policies: Annotated[tuple[str, ...], Help("Names of policies.")] = ()
+    environment: Annotated[str, Help("Environment that `policies` are bound to.")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class May(Whose):
+    """May X do Y on Z."""
+
+    capability: Annotated[str, Help("What to do.", choices=CAPABILITIES)]
+    path: Annotated[str, Help("Where; no leading slash.", least=1, most=4096)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Who(Page):
+    """Who may do Y on Z. `after` is a subject."""
+
+    capability: Annotated[str, Help("What to do.", choices=CAPABILITIES)]
+    path: Annotated[str, Help("Where; no leading slash.", least=1, most=4096)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Several subjects, several paths."""
+
+    entities: Annotated[tuple[str, ...], Help("Ids of entities.")] = ()
+    accessors: Annotated[tuple[str, ...], Help("Accessors of tokens.")] = ()
+    policies: Annotated[tuple[str, ...], Help("Policies, each by itself.")] = ()
+    paths: Annotated[tuple[str, ...], Help("Paths; no leading slash.")]
+
+
+class AccessRoutes:
+    """See the module."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes below `strongroom/`."""
+        matrix = Endpoint(Matrix, self.matrix, "access.matrix")
+        return (
+            Route(
+                path="access/may",
+                summary="May a subject do something on a path, and why.",
+                read=Endpoint(May, self.may, "access.may"),
+            ),
+            Route(
+                path="access/what",
+                summary="What may a subject do, and by which rules.",
+                read=Endpoint(Whose, self.what, "access.what"),
+            ),
+            Route(
+                path="access/who",
+                summary="Who may do something on a path, and by which rules.",
+                read=Endpoint(Who, self.who, "access.who"),
+            ),
+            Route(
+                path="access/self",
+                summary="What may the caller do, and by which rules.",
+                read=Endpoint(Nothing, self.own, "access.self"),
+            ),
+            Route(
+                path="access/matrix",
+                summary="What may each of several subjects do on each of several paths.",
+                read=matrix,
+                write=matrix,
+            ),
+        )
+
+    # -- the questions
+
+    async def may(self, call: SystemCall, given: May) -> Reply:
+        guardrails = await self._server.views.guardrails(call.transaction)
+        flag, path = BY_NAME[given.capability], given.path.removeprefix("/")
+        answers = [
+            _answer(holder, guardrails, flag, path) for holder in await self._asked(call, given)
+        ]
+        best = next((each for each in answers if each["allowed"]), answers[0])
+        call.details |= {"of": best["subject"], "capability": given.capability, "on": path}
+        call.details["allowed"] = best["allowed"]
+        return Reply({**best, "capability": given.capability, "path": path, "subjects": answers})
+
+    async def what(self, call: SystemCall, given: Whose) -> Reply:
+        guardrails = await self._server.views.guardrails(call.transaction)
+        holders = await self._asked(call, given)
+        call.details["of"] = holders[0].subject
+        return Reply({"subjects": [_told(holder, guardrails) for holder in holders]})
+
+    async def own(self, call: SystemCall, _given: Nothing) -> Reply:
+        if call.session is None:
+            raise DeniedError
+        guardrails = await self._server.views.guardrails(call.transaction)
+        holder = Holders(self._server, call).of_session(call.session)
+        return Reply(_told(holder, guardrails))
+
+    async def who(self, call: SystemCall, given: Who) -> Reply:
+        guardrails = await self._server.views.guardrails(call.transaction)
+        flag, path = BY_NAME[given.capability], given.path.removeprefix("/")
+        holders = await (await Holders(self._server, call).open()).everybody()
+        answers = [_answer(holder, guardrails, flag, path) for holder in holders]
+        found = [a for a in answers if a["allowed"] and str(a["subject"]) > given.after]
+        limit = given.limit if 0 < given.limit < MOST else MOST
+        refused = sum(1 for a in answers if a["guardrail"])
+        call.details |= {"capability": given.capability, "on": path, "holders": len(found)}
+        return Reply(
+            {
+                "capability": given.capability,
+                "path": path,
+                "environments": [e.name for e in guardrails.environments_of(path, _asks(flag))],
+                "subjects": found[:limit],
+                "next": found[limit - 1]["subject"] if len(found) > limit else "",
+                "asked": len(holders),
+                "refused_by_guardrail": refused,
+            }
+        )
+
+    async def matrix(self, call: SystemCall, given: Matrix) -> Reply:
+        subjects = len(given.entities) + len(given.accessors) + len(given.policies)
+        if not subjects or not given.paths or subjects * len(given.paths) > MOST * 10:
+            raise InputError("paths", f"some subjects and paths, at most {MOST * 10} cells")
+        guardrails = await self._server.views.guardrails(call.transaction)
+        holders = {h.subject: h for h in await self._several(call, given)}
+        paths = [path.removeprefix("/") for path in given.paths]
+        acls = {subject: holder.acl for subject, holder in holders.items()}
+        call.details |= {"subjects": subjects, "paths": len(paths)}
+        cells = [
+            {
+                "subject": cell.subject,
+                "path": cell.path,
+                "capabilities": _within(
+                    cell.capabilities, guardrails, holders[cell.subject].environments, cell.path
+                ),
+                "why": list(cell.rules),
+            }
+            for cell in access_matrix(acls, paths)
+        ]
+        return Reply({"subjects": [h.shown() for h in holders.values()], "cells": cells})
+
+    # -- who is asked about
+
+    async def _asked(self, call: SystemCall, given: Whose) -> list[Holder]:
+        """Return the subject meant; of an entity, its live tokens too."""
+        if sum(map(bool, (given.entity, given.accessor, given.policies))) != 1:
+            raise InputError("", "one of entity, accessor and policies is needed")
+        holders = await Holders(self._server, call).open()
+        if given.policies:
+            return [await holders.of_policies(given.policies, given.environment)]
+        if given.accessor:
+            return [await self._of_accessor(call, holders, given.accessor)]
+        entity = await call.transaction.get(ENTITIES, given.entity)
+        if entity is None:
+            raise NotFoundError("no such entity")
+        return [await holders.of_entity(entity), *await holders.tokens_of(entity)]
+
+    async def _of_accessor(self, call: SystemCall, holders: Holders, accessor: str) -> Holder:
+        token = await self._server.tokens.by_accessor(call.transaction, accessor)
+        holder = None if token is None else await holders.of_token(token)
+        if holder is None:
+            raise NotFoundError("no live token of this accessor")
+        return holder
+
+    async def _several(self, call: SystemCall, given: Matrix) -> list[Holder]:
+        holders = await Holders(self._server, call).open()
+        found = [await holders.of_policies((name,)) for name in given.policies]
+        found += [await self._of_accessor(call, holders, each) for each in given.accessors]
+        for each in given.entities:
+            entity = await call.transaction.get(ENTITIES, each)
+            if entity is None:
+                raise NotFoundError("no such entity")
+            found.append(await holders.of_entity(entity))
+        return found
+
+
+# -- answers
+
+
+def _asks(flag: Capability) -> Operation:
+    """Return the operation that a capability is for; sudo is asked of a path as it stands."""
+    return Operation.READ if flag is Capability.SUDO else Operation[str(flag.name)]
+
+
+def _answer(
+    holder: Holder, guardrails: Guardrails, flag: Capability, path: str
+) -> dict[str, object]:
+    """Return whether a holder may, and why, or why not."""
+    decision: Decision = may(holder.acl, flag, path)
+    refused = None
+    if decision.allowed:
+        refused = guardrails.refusal(holder.environments, path, _asks(flag))
+    return {
+        **holder.shown(),
+        "allowed": decision.allowed and refused is None,
+        "why": list(decision.rules),
+        "reason": refused or decision.reason,
+        "guardrail": refused or "",
+        "conditional": decision.conditional,
+    }
+
+
+def _told(holder: Holder, guardrails: Guardrails) -> dict[str, object]:
+    """Return all that a holder may do, by pattern."""
+    grants = [_granted(grant, holder, guardrails) for grant in what_may(holder.acl)]
+    return {**holder.shown(), "grants": grants}
+
+
+def _granted(grant: Grant, holder: Holder, guardrails: Guardrails) -> dict[str, object]:
+    reached = shape(grant.pattern)
+    met = [b for b in guardrails.boundaries if b.meets(reached)]
+    return {
+        "pattern": grant.pattern,
+        "capabilities": list(names(grant.capabilities)),
+        "why": list(grant.rules),
+        "policies": sorted({rule.partition("#")[0] for rule in grant.rules}),
+        "conditional": grant.conditional,
+        "except_for": list(grant.except_for),
+        "environments": [b.environment.name for b in met],
+        "refused_in": [b.environment.name for b in met if not b.admits(holder.environments)],
+    }
+
+
+def _within(
+    held: Capability, guardrails: Guardrails, bound: frozenset[str], path: str
+) -> list[str]:
+    """Return the names of those capabilities that no guardrail takes away."""
+    left: Iterable[Capability] = (
+        flag
+        for flag in EVERYTHING
+        if held & flag and guardrails.refusal(bound, path, _asks(flag)) is None
+    )
+    return sorted(str(flag.name).lower() for flag in left)

@@ -1,0 +1,103 @@
+"""Puts the core's own paths together: which module serves below which prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from strongroom.core.records import Mount
+from strongroom.core.router import Routes
+from strongroom.core.server import Server
+from strongroom.core.system.about import AboutRoutes
+from strongroom.core.system.access import AccessRoutes
+from strongroom.core.system.capabilities import CapabilityRoutes
+from strongroom.core.system.clock import ClockRoutes
+from strongroom.core.system.devices import DeviceRoutes
+from strongroom.core.system.environments import EnvironmentRoutes
+from strongroom.core.system.generate_root import GenerateRootRoutes
+from strongroom.core.system.identity import IdentityRoutes
+from strongroom.core.system.interface import InterfaceRoutes
+from strongroom.core.system.leases import LeaseRoutes
+from strongroom.core.system.lockouts import LockoutRoutes
+from strongroom.core.system.log import LogRoutes
+from strongroom.core.system.mounts import MountRoutes
+from strongroom.core.system.password_policies import PasswordPolicyRoutes
+from strongroom.core.system.policies import PolicyRoutes
+from strongroom.core.system.rekey import RekeyRoutes
+from strongroom.core.system.rotation import RotationRoutes
+from strongroom.core.system.seal import SealRoutes
+from strongroom.core.system.token import TokenRoutes
+from strongroom.core.system.tools import ToolRoutes
+from strongroom.core.system.wrapping import WrappingRoutes
+from strongroom.core.views import Live, mounted_of
+from strongroom.sdk.engine import Route
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def system_mounts(server: Server) -> dict[str, Live]:
+    """Return the mounts that every server has and that cannot be moved or disabled."""
+    return {
+        "strongroom/": live(
+            server,
+            "strongroom/",
+            "strongroom",
+            (
+                *ClockRoutes(server).routes(),
+                *LogRoutes(server).routes(),
+                *EnvironmentRoutes().routes(),
+                *AccessRoutes(server).routes(),
+            ),
+        ),
+        "identity/": live(server, "identity/", "identity", IdentityRoutes(server).routes()),
+        "auth/token/": live(
+            server, "auth/token/", "token", TokenRoutes(server, "token_core").routes()
+        ),
+        "sys/": live(
+            server,
+            "sys/",
+            "system",
+            sys_routes(server),
+        ),
+    }
+
+
+def sys_routes(server: Server) -> tuple[Route, ...]:
+    """Return everything below `sys/`."""
+    return (
+        *SealRoutes(server).routes(),
+        *MountRoutes(server).routes(),
+        *PolicyRoutes().routes(),
+        *PasswordPolicyRoutes().routes(),
+        *CapabilityRoutes(server).routes(),
+        *WrappingRoutes(server).routes(),
+        *LeaseRoutes(server).routes(),
+        *InterfaceRoutes(server).routes(),
+        *ToolRoutes().routes(),
+        *DeviceRoutes(server).routes(),
+        *LockoutRoutes().routes(),
+        *AboutRoutes(server).routes(),
+        *RotationRoutes(server).routes(),
+        *RekeyRoutes(server, "rekey", bare=True).routes(),
+        *RekeyRoutes(server, "rotate/root", bare=False).routes(),
+        *GenerateRootRoutes(server, "generate-root", bare=True).routes(),
+        *GenerateRootRoutes(server, "generate-root-token", bare=False).routes(),
+    )
+
+
+def live(server: Server, path: str, kind: str, routes: Sequence[Route]) -> Live:
+    """Return a mount of the core's own."""
+    row = Mount(
+        path=path,
+        uuid=f"core/{path}",
+        accessor=f"{kind}_core",
+        kind=kind,
+        description="",
+        options={},
+        config={},
+        default_ttl=timedelta(0),
+        max_ttl=timedelta(0),
+        created_at=ALWAYS,
+    )
+    mounted = mounted_of(row, server.settings.default_ttl, server.settings.max_ttl)
+    return Live(row, Routes(routes, kind), None, mounted, system=True)

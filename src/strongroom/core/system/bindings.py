@@ -1,0 +1,74 @@
+"""What a caller that is bound to an environment may not do to the boundary, or to its identities.
+
+Trust   A bound caller keeps its binding whatever its policies say: it cannot move a boundary,
+        bind an entity elsewhere, unbind or drop one, hang an alias on an entity that is not
+        bound as it is, drop, rename or move an alias of a bound one, or move a mount across. It
+        can still make an identity from nothing where policy lets it, and set the password of
+        another subject of an auth mount: do not grant that to whom the boundary is meant for.
+"""
+
+from __future__ import annotations
+
+from strongroom.base.errors import InputError
+from strongroom.core.guardrails import GuardrailError, below
+from strongroom.core.request import SystemCall
+from strongroom.core.server import Server
+from strongroom.identity.entities import ENVIRONMENT
+from strongroom.identity.records import Entity
+
+
+def bound(call: SystemCall) -> frozenset[str]:
+    """Return the environments that the caller is bound to."""
+    return call.session.environments if call.session else frozenset()
+
+
+def check_unbound(call: SystemCall) -> None:
+    """Refuse a caller that is bound to any environment."""
+    for name in bound(call):
+        raise GuardrailError(f"environment:{name}")
+
+
+def check_entity(call: SystemCall, old: Entity | None, new: Entity | None) -> None:
+    """Refuse a bound caller who would change a binding, or an entity that is bound elsewhere."""
+    own = bound(call)
+    if not own:
+        return
+    before, after = binding(old), binding(new)
+    for name in (before, after):
+        if name and own != {name}:
+            raise GuardrailError(f"environment:{name}")
+    if old is not None and before != after:  # a dropped one too: the next login would be unbound
+        raise GuardrailError(f"environment:{before or after}")
+
+
+def check_alias(call: SystemCall, entity: Entity) -> None:
+    """Refuse a bound caller an alias of an entity that is not bound as the caller is."""
+    own = bound(call)
+    if own and own != {binding(entity)}:
+        raise GuardrailError(f"environment:{binding(entity)}")
+
+
+def check_known(call: SystemCall, entity: Entity) -> None:
+    """Refuse a bound caller to change how a bound entity is known: it would be known as nobody."""
+    if bound(call) and binding(entity):
+        raise GuardrailError(f"environment:{binding(entity)}")
+
+
+async def check_mount(server: Server, call: SystemCall, path: str, target: str = "") -> None:
+    """Refuse to touch a mount whose paths are out of reach, or to move one out of a boundary.
+
+    For `sys/mounts`, `sys/auth` and `sys/remount`: `target` is where a mount is moved to.
+    """
+    guardrails = await server.views.guardrails(call.transaction)
+    for prefix in filter(None, (path, target)):
+        refused = guardrails.refusal_within(bound(call), below(prefix))
+        if refused is not None:
+            raise GuardrailError(refused)
+    left = guardrails.left_behind(path, target) if target else None
+    if left is not None:
+        raise InputError("to", f"the environment {left} does not reach there; extend it first")
+
+
+def binding(entity: Entity | None) -> str:
+    """Return the environment that an entity is bound to, or nothing."""
+    return entity.metadata.get(ENVIRONMENT, "") if entity is not None else ""

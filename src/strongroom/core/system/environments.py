@@ -1,0 +1,161 @@
+"""`strongroom/environments`: the boundaries that no policy can lift (see `core.guardrails`).
+
+Order   A boundary is in force for every request that is committed after its entry.
+Trust   Whoever may write here moves boundaries. To loosen one (fewer paths, not protected, open)
+        or delete it asks for sudo; a caller that is bound to an environment can do neither, nor
+        make one. A boundary never lies across the server's own paths, so that it can be undone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Annotated
+
+from strongroom.base.errors import DeniedError, InputError, NotFoundError
+from strongroom.core.guardrails import below, describe
+from strongroom.core.request import SystemCall
+from strongroom.core.system.bindings import check_unbound
+from strongroom.identity.policy.pattern import problem, shape
+from strongroom.identity.records import ENVIRONMENTS, Environment
+from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
+
+OWN = ("sys/", "auth/token/", "identity/", "strongroom/", "cubbyhole/")
+MOST_PATHS, LONGEST_PATH = 256, 512
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Name:
+    """For paths that end in an environment's name."""
+
+    name: Annotated[str, Help("Name: small letters, digits, '-' and '_'.", least=1, most=63)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given(Name):
+    """An environment as written; what is not sent stays as it is."""
+
+    paths: Annotated[
+        tuple[str, ...], Help("Patterns of the request paths inside: secret/+/prod/*.")
+    ] = ()
+    protected: Annotated[bool, Help("Only identities of this environment get in.")] = True
+    open: Annotated[bool, Help("Identities bound to no environment get in too.")] = True
+    description: Annotated[str, Help("What it is.", most=4096)] = ""
+    sent: Annotated[frozenset[str], Sent()] = field(default=frozenset())
+
+
+class EnvironmentRoutes:
+    """See the module."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes below `strongroom/`."""
+        return (
+            Route(
+                path="environments",
+                summary="The names of all environments.",
+                list=Endpoint(Page, self.names, "environment.list"),
+            ),
+            Route(
+                path="environments/{name}",
+                summary="An environment: its paths, and who gets in.",
+                read=Endpoint(Name, self.show, "environment.read"),
+                write=Endpoint(Given, self.write, "environment.write"),
+                delete=Endpoint(Name, self.drop, "environment.delete"),
+                exists=self.exists,
+            ),
+        )
+
+    async def names(self, call: SystemCall, page: Page) -> Reply:
+        found = [e for e in await call.transaction.all(ENVIRONMENTS) if e.name > page.after]
+        found = found[: page.limit] if page.limit > 0 else found
+        info = {str(each["name"]): each for each in describe(found)}
+        return Reply({"keys": [e.name for e in found], "key_info": info})
+
+    async def exists(self, call: SystemCall, given: Name) -> bool:
+        return await call.transaction.get(ENVIRONMENTS, given.name) is not None
+
+    async def show(self, call: SystemCall, given: Name) -> Reply:
+        found = await call.transaction.get(ENVIRONMENTS, given.name)
+        if found is None:
+            raise NotFoundError
+        [data] = describe((found,))
+        return Reply(data)
+
+    async def write(self, call: SystemCall, given: Given) -> None:
+        """Make an environment, or change what was sent of one."""
+        check_unbound(call)
+        old = await call.transaction.get(ENVIRONMENTS, given.name)
+        new = _changed(old, given)
+        _check(new)
+        loosened = old is not None and loosens(old, new)
+        if loosened:
+            _check_sudo(call)
+        call.transaction.put(ENVIRONMENTS, new)
+        call.transaction.changed("environment")
+        call.details |= {"boundary": new.name, "paths": new.paths, "loosened": loosened}
+        call.details |= {"protected": new.protected, "open": new.open}
+
+    async def drop(self, call: SystemCall, given: Name) -> None:
+        """Delete an environment; its paths are judged by policy alone from then on."""
+        check_unbound(call)
+        if await call.transaction.get(ENVIRONMENTS, given.name) is None:
+            return
+        _check_sudo(call)
+        call.transaction.delete(ENVIRONMENTS, given.name)
+        call.transaction.changed("environment")
+        call.details |= {"boundary": given.name, "loosened": True}
+
+
+def loosens(old: Environment, new: Environment) -> bool:
+    """Say whether somebody may get in somewhere who could not before."""
+    if old.protected and not new.protected:
+        return True
+    if not old.open and new.open:
+        return True
+    kept = [shape(path) for path in new.paths]
+    return any(not any(own.covers(shape(path)) for own in kept) for path in old.paths)
+
+
+def _changed(old: Environment | None, given: Given) -> Environment:
+    base = old or Environment(given.name, (), protected=True, open=True, description="")
+    return replace(
+        base,
+        paths=tuple(dict.fromkeys(given.paths)) if "paths" in given.sent else base.paths,
+        protected=given.protected if "protected" in given.sent else base.protected,
+        open=given.open if "open" in given.sent else base.open,
+        description=given.description if "description" in given.sent else base.description,
+    )
+
+
+def _check(environment: Environment) -> None:
+    if not _NAME.fullmatch(environment.name):
+        raise InputError("name", "small letters and digits, '-' and '_' between them")
+    if not 0 < len(environment.paths) <= MOST_PATHS:
+        raise InputError("paths", f"from 1 to {MOST_PATHS} patterns")
+    for path in environment.paths:
+        wrong = _wrong(path)
+        if wrong:
+            raise InputError("paths", wrong)
+
+
+def _wrong(path: str) -> str | None:
+    """Say what is wrong with a pattern, or return None."""
+    if not path or len(path) > LONGEST_PATH or not path.isprintable():
+        return f"a pattern is 1 to {LONGEST_PATH} printable characters"
+    if path.startswith("/") or "//" in path or not {".", ".."}.isdisjoint(path.split("/")):
+        return "a pattern has no empty, '.' or '..' segment, and no slash in front"
+    if "*" in path[:-1]:
+        return "'*' stands at the end of a pattern only"
+    if path.endswith("/"):
+        return "a pattern that ends in a slash matches no secret: end it in '/*'"
+    met = next((own for own in OWN if shape(path).meet(below(own)) is not None), None)
+    if met is not None:
+        return f"a pattern may not reach into {met}: begin it with the name of a mount"
+    return problem(path)
+
+
+def _check_sudo(call: SystemCall) -> None:
+    session = call.session
+    if session is not None and not session.acl.sudo(call.request.path).allowed:
+        raise DeniedError

@@ -1,0 +1,300 @@
+"""What authorization and routing need of the stored state, cached for one generation.
+
+A commit that changes any of it names what it changed (`Transaction.changed`); after each commit
+the view forgets just that. Because the commit fences every request on the generation it was
+authorized under, a view that is behind can cost a second try, never a wrong answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from strongroom.core.guardrails import Guardrails
+from strongroom.core.records import MOUNTS, Mount
+from strongroom.core.router import Routes
+from strongroom.identity.policy.acl import compile_acl
+from strongroom.identity.policy.document import Policy, parse_policy
+from strongroom.identity.policy.template import Alias as AliasView
+from strongroom.identity.policy.template import Identity
+from strongroom.identity.records import (
+    ALIASES,
+    ENTITIES,
+    ENVIRONMENTS,
+    POLICIES,
+    Entity,
+    StoredPolicy,
+    Token,
+)
+from strongroom.identity.sessions import Session, about, actor_of, networks
+from strongroom.identity.tokens import Tokens, kept
+from strongroom.sdk.engine import Mounted
+from strongroom.storage.commit import Committed
+from strongroom.storage.transaction import Transaction
+
+MAX_SESSIONS = 50_000
+ROOT = Policy(name="root", rules=())
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A mount that serves: its row, its compiled routes and what is behind them."""
+
+    row: Mount
+    routes: Routes
+    plugin: object  # an Engine, an AuthMethod, or a part of the core
+    mounted: Mounted
+    system: bool = False  # its handlers get a `SystemCall`
+
+
+class Mounts:
+    """All mounts, found by the longest prefix of a path."""
+
+    def __init__(self, live: Mapping[str, Live]) -> None:
+        self.by_path = dict(live)
+        self._depths = sorted({path.count("/") for path in live}, reverse=True)
+
+    def find(self, path: str) -> tuple[Live, str] | None:
+        """Return the mount that a request path belongs to, and the rest of the path."""
+        parts = path.split("/")
+        for depth in self._depths:
+            if depth > len(parts):
+                continue
+            prefix = "/".join(parts[:depth]) + "/"
+            found = self.by_path.get(prefix)
+            if found is not None:
+                return found, path[len(prefix) :] if len(path) >= len(prefix) else ""
+        return None
+
+
+class Views:
+    """See the module."""
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        build: Callable[[Mount], Live],
+        fixed: Callable[[], Mapping[str, Live]],
+        salt: bytes,
+    ) -> None:
+        self.generation = 0
+        self._tokens = tokens
+        self._build = build
+        self._fixed = fixed
+        self._mounts: Mounts | None = None
+        self._guardrails: Guardrails | None = None
+        self._policies: dict[str, Policy | None] = {}
+        self._expiring: dict[str, datetime] = {}
+        # Found by a salted digest of the token's text, so that a hit needs no keyed one.
+        self._salt = salt
+        self._sessions: dict[bytes, Session] = {}
+        self._handles: dict[bytes, bytes] = {}  # token lookup → handle
+        self._built: dict[str, tuple[Mount, Live]] = {}
+
+    # -- forgetting
+
+    def committed(self, done: Committed) -> None:
+        """Forget what a commit changed. Called on the event loop before its answers."""
+        for _, topic in done.topics:
+            self._forget(topic)
+        self.generation = max(self.generation, done.generation)
+
+    def catch_up(self, generation: int) -> None:
+        """Forget everything: somebody else changed something that we were not told of."""
+        if generation > self.generation:
+            self.clear()
+            self.generation = generation
+
+    def clear(self) -> None:
+        self._mounts = None
+        self._guardrails = None
+        self._policies.clear()
+        self._expiring.clear()
+        self._forget_sessions()
+
+    def _forget(self, topic: str) -> None:
+        kind, _, name = topic.partition(":")
+        match kind:
+            case "token":
+                handle = self._handles.pop(bytes.fromhex(name), b"")
+                self._sessions.pop(handle, None)
+            case "policy":
+                self._policies.pop(name, None)
+                self._expiring.pop(name, None)
+                self._forget_sessions()
+            case "entity":
+                gone = [k for k, s in self._sessions.items() if s.token.entity == name]
+                for handle in gone:
+                    session = self._sessions.pop(handle)
+                    self._handles.pop(session.token.lookup, None)
+            case "environment":
+                self._guardrails = None
+                self._forget_sessions()
+            case _:
+                self.clear()
+
+    def _forget_sessions(self) -> None:
+        self._sessions.clear()
+        self._handles.clear()
+
+    # -- mounts and guardrails
+
+    async def mounts(self, tx: Transaction) -> Mounts:
+        if self._mounts is not None:
+            return self._mounts
+        generation = self.generation
+        rows = {row.path: row for row in await tx.all(MOUNTS) if not row.config.get("tainted")}
+        live = {path: self.live(row) for path, row in rows.items()} | dict(self._fixed())
+        mounts = Mounts(live)
+        if generation == self.generation:
+            self._mounts = mounts
+        return mounts
+
+    def live(self, row: Mount) -> Live:
+        """Build a mount, or take the one built before if its row is the same."""
+        known = self._built.get(row.uuid)
+        if known is None or known[0] != row:
+            known = self._built[row.uuid] = (row, self._build(row))
+        return known[1]
+
+    async def guardrails(self, tx: Transaction) -> Guardrails:
+        if self._guardrails is not None:
+            return self._guardrails
+        generation = self.generation
+        guardrails = Guardrails(await tx.all(ENVIRONMENTS))
+        if generation == self.generation:
+            self._guardrails = guardrails
+        return guardrails
+
+    # -- policies
+
+    async def policy(self, tx: Transaction, name: str, now: datetime) -> Policy | None:
+        """Return a policy that is in force, parsed; None if there is none of this name."""
+        if name == "root":
+            return ROOT
+        end = self._expiring.get(name)
+        if end is not None and now >= end:
+            return None
+        if name in self._policies:
+            return self._policies[name]
+        generation = self.generation
+        row = await tx.get(POLICIES, name)
+        policy = None if row is None else parsed(row)
+        if generation == self.generation:
+            self._policies[name] = policy
+            self._expiring.pop(name, None)
+            if row is not None and row.expires_at is not None:
+                self._expiring[name] = row.expires_at
+        if row is not None and row.expires_at is not None and now >= row.expires_at:
+            return None
+        return policy
+
+    # -- sessions
+
+    async def session(self, tx: Transaction, text: str, now: datetime) -> Session | None:
+        """Return who is behind a token text; None if nobody is, or no longer."""
+        batch = text.startswith("hvb.")
+        handle = b"" if batch else sha256(self._salt + text.encode("utf-8", "replace")).digest()
+        known = None if batch else self._sessions.get(handle)
+        if known is not None and known.live(now) and known.fresh(now):
+            return known
+        generation = self.generation
+        token = await self._tokens.find(tx, text)
+        if token is None:
+            return None
+        session = await self.open(tx, token, now)
+        if session is None or not session.live(now):
+            return None
+        if not batch and generation == self.generation and not session.limited:
+            if len(self._sessions) >= MAX_SESSIONS:
+                self._forget_sessions()
+            self._sessions[handle] = session
+            self._handles[token.lookup] = handle
+        return session
+
+    async def open(self, tx: Transaction, token: Token, now: datetime) -> Session | None:
+        """Compile what a token may do; None if its mount or entity is gone, or disabled."""
+        if token.mount and await self._mount_of(tx, token) is None:
+            return None
+        entity = None
+        if token.entity:
+            known = await tx.get(ENTITIES, token.entity)
+            if known is None or known.disabled:
+                return None
+            entity = known
+        identity = None if entity is None else await identity_of(tx, entity)
+        own = entity.policies if entity is not None else ()
+        names = kept((*token.policies, *own))
+        found = [await self.policy(tx, name, now) for name in names]
+        acl = compile_acl([p for p in found if p is not None], identity, now)
+        ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
+        acl.good_until = min((end for end in ends if end is not None), default=None)
+        environments = await self._environments(tx, token, entity)
+        return Session(
+            token=token,
+            entity=entity,
+            policies=names,
+            identity_policies=own,
+            acl=acl,
+            identity=identity,
+            environments=environments,
+            networks=networks(token.cidrs),
+            about=about(token),
+            actor=actor_of(token, environments, names),
+        )
+
+    async def _environments(
+        self, tx: Transaction, token: Token, entity: Entity | None
+    ) -> frozenset[str]:
+        """Return what the token, its entity and its auth mount are each bound to."""
+        bound = set(token.environment.split(","))
+        if entity is not None:
+            bound.add(entity.metadata.get("environment", ""))
+        mount = await self._mount_of(tx, token)
+        if mount is not None:
+            bound.add(mount.row.options.get("environment", ""))
+        return frozenset(bound - {""})
+
+    async def _mount_of(self, tx: Transaction, token: Token) -> Live | None:
+        """Return the auth mount that made a token; a disabled one is none."""
+        live = (await self.mounts(tx)).by_path.values()
+        return next((each for each in live if token.mount and each.row.uuid == token.mount), None)
+
+
+def parsed(row: StoredPolicy) -> Policy:
+    """Parse a stored policy; it was parsed when it was written, so it does."""
+    switches = (
+        "allow_slashes_in_identity_templates",
+        "allow_wildcards_in_identity_templates",
+    )
+    return parse_policy(row.name, row.text, **{s: bool(row.options.get(s)) for s in switches})
+
+
+async def identity_of(tx: Transaction, entity: Entity) -> Identity:
+    """Return what policy templates can name of an entity."""
+    aliases = await tx.all(ALIASES, entity=entity.id)
+    return Identity(
+        id=entity.id,
+        name=entity.name,
+        metadata=entity.metadata,
+        aliases={
+            a.mount_accessor: AliasView(
+                id=a.id, name=a.name, metadata=a.metadata, custom_metadata=a.custom_metadata
+            )
+            for a in aliases
+        },
+    )
+
+
+def mounted_of(row: Mount, default_ttl: timedelta, max_ttl: timedelta) -> Mounted:
+    """Return what a plugin sees of its mount; the system's limits where it has none of its own."""
+    return Mounted(
+        path=row.path.removeprefix("auth/"),
+        kind=row.kind,
+        accessor=row.accessor,
+        options=row.options,
+        default_ttl=row.default_ttl or default_ttl,
+        max_ttl=row.max_ttl or max_ttl,
+    )

@@ -1,0 +1,157 @@
+"""Response wrapping: a reply kept for whoever has a token that opens it once.
+
+Vault   `X-Vault-Wrap-TTL` on any request; `sys/wrapping/*` looks up, opens, wraps and rewraps.
+Trust   The wrapped reply lies sealed in the wrapping token's own cubbyhole, and goes with it. A
+        second opening is refused and written down with the token's accessor: until the token
+        would have ended, it is remembered that it was opened, and when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from strongroom.base.clock import rfc3339
+from strongroom.core.attempt import Attempt
+from strongroom.identity.records import Token
+from strongroom.identity.tokens import CUBBYHOLE, Issued, Tokens, Wanted
+from strongroom.sdk.engine import Json, Reply
+from strongroom.storage.register import micros
+from strongroom.storage.store import MountStore
+from strongroom.storage.transaction import Transaction
+
+POLICY = "response-wrapping"
+KEY = "response"
+SPENT: Final = "core/wrapping"  # the store of what is remembered of opened tokens
+OPENED: Final = "opened/"
+BY_END: Final = "end/"
+TIDIED: Final = 8  # memories over, removed with each one made: two for one would do
+OVER: Final = "SELECT key FROM cell WHERE mount = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrapped:
+    """What is kept: the whole body of the reply, and what `lookup` tells of it."""
+
+    body: Json
+    creation_path: str
+    creation_time: datetime
+    creation_ttl: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What is remembered of a wrapping token that was opened."""
+
+    accessor: str
+    at: datetime
+    creation_path: str
+
+
+class Wrapping:
+    """Makes and opens wrapping tokens inside the request's transaction."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def wrap(self, attempt: Attempt, body: bytes, reply: Reply) -> bytes:
+        """Keep `body`, and return the envelope that names the token which opens it."""
+        incoming, now = attempt.incoming, attempt.now
+        ttl = incoming.wrap_ttl or timedelta(minutes=5)
+        issued = self.issue(attempt.transaction, body, incoming.path, ttl, now)
+        attempt.details["wrapping_accessor"] = issued.token.accessor
+        auth = (reply.fields or {}).get("auth")
+        accessor = auth.get("accessor", "") if isinstance(auth, dict) else ""
+        return msgspec.json.encode(
+            {
+                "request_id": incoming.id,
+                "lease_id": "",
+                "renewable": False,
+                "lease_duration": 0,
+                "data": None,
+                "wrap_info": wrap_info(issued, incoming.path, ttl, now, accessor),
+                "warnings": None,
+                "auth": None,
+            }
+        )
+
+    def issue(
+        self, tx: Transaction, body: bytes, path: str, ttl: timedelta, now: datetime
+    ) -> Issued:
+        """Make a wrapping token with `body` in its cubbyhole."""
+        issued = self._tokens.issue(
+            tx,
+            Wanted(
+                path="sys/wrapping/wrap",
+                display="wrapping",
+                policies=(POLICY,),
+                ttl=ttl,
+                explicit_max_ttl=ttl,
+                renewable=False,
+                uses=1,
+            ),
+            now,
+        )
+        kept = Wrapped(body=Json(body), creation_path=path, creation_time=now, creation_ttl=ttl)
+        _cubbyhole(tx, issued.token).keep(KEY, kept)
+        return issued
+
+    async def find(self, tx: Transaction, text: str, now: datetime) -> tuple[Token, Wrapped] | None:
+        """Return a wrapping token that stands, and what it wraps; None for any other text."""
+        token = await self._tokens.find(tx, text)
+        if token is None or token.policies != (POLICY,) or not token.lookup or not token.uses_left:
+            return None
+        if token.expires_at is None or token.expires_at <= now:
+            return None
+        held = await _cubbyhole(tx, token).find(KEY, Wrapped)
+        return None if held is None else (token, held.value)
+
+    async def spend(self, tx: Transaction, token: Token, wrapped: Wrapped, now: datetime) -> None:
+        """Revoke an opened token, and remember it until it would have ended."""
+        await self._tokens.revoke(tx, token, now)
+        await self._tidy(tx, now)
+        store, name = MountStore(tx, SPENT), token.lookup.hex()
+        store.keep(
+            OPENED + name,
+            Spent(accessor=token.accessor, at=now, creation_path=wrapped.creation_path),
+        )
+        store.keep(f"{BY_END}{micros(token.expires_at or now):020d}/{name}", value=True)
+
+    async def spent(self, tx: Transaction, text: str) -> Spent | None:
+        """Return what is remembered of a token that was opened; None for any other text."""
+        held = await MountStore(tx, SPENT).find(OPENED + self._tokens.lookup(text).hex(), Spent)
+        return None if held is None else held.value
+
+    async def _tidy(self, tx: Transaction, now: datetime) -> None:
+        """Forget a few of those whose end is over.
+
+        The look-up is not checked at commit: to forget twice is to forget once.
+        """
+        end = f"{BY_END}{micros(now):020d}"
+        for [key] in await tx.reader.rows(OVER, (SPENT, BY_END, end, TIDIED)):
+            store = MountStore(tx, SPENT)
+            await store.delete(key)
+            await store.delete(OPENED + key.rpartition("/")[2])
+
+
+def _cubbyhole(tx: Transaction, token: Token) -> MountStore:
+    return MountStore(tx, CUBBYHOLE, f"{token.lookup.hex()}/")
+
+
+def wrap_info(
+    issued: Issued, path: str, ttl: timedelta, now: datetime, wrapped_accessor: str
+) -> dict[str, object]:
+    """Return the `wrap_info` part of Vault's envelope."""
+    info: dict[str, object] = {
+        "token": issued.text.text(),
+        "accessor": issued.token.accessor,
+        "ttl": int(ttl.total_seconds()),
+        "creation_time": rfc3339(now),
+        "creation_path": path,
+    }
+    if wrapped_accessor:
+        info["wrapped_accessor"] = wrapped_accessor
+    return info
