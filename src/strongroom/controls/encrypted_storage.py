@@ -1,0 +1,60 @@
+"""T02: everything that is stored is encrypted, with authenticated encryption only.
+
+Population  Every stored value of a sealed column, and every wrapped key, as of the run.
+Holds when  The header names a known algorithm for authenticated encryption, the term's key is
+            held, and the value opens at its place: so it is what the barrier wrote there.
+Not judged  Nothing: what does not open is an exception.
+Trust       The walk is made by the server under test, over the rows that its database gives it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from strongroom.sdk.control import Blob, ControlTest, Evidence, Item, Kind, Period
+
+ALGORITHMS = ("AES-256-GCM", "XAES-256-GCM", "XChaCha20-Poly1305")
+
+
+async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:
+    """Give an item for each column and term, one for each bad value, one for each odd column."""
+    good: Counter[tuple[str, str, int]] = Counter()
+    async for blob in evidence.storage.blobs():
+        if problem := _problem(blob):
+            yield Item(f"{blob.place} {blob.key}", False, problem)
+        else:
+            good[blob.place, blob.algorithm, blob.term] += 1
+    for (place, algorithm, term), count in sorted(good.items()):
+        because = f"{algorithm}, key term {term}: all open at their places"
+        yield Item(f"{place}: {count} values", True, because, members=count)
+    for column in await evidence.storage.unexplained():
+        yield Item(column, False, "holds bytes, and is neither sealed nor known to need no seal")
+
+
+def _problem(blob: Blob) -> str:
+    if blob.algorithm not in ALGORITHMS:
+        return "unknown header: no algorithm of the list"
+    if not blob.term_held:
+        return f"under term {blob.term}, of which the server holds no key"
+    return blob.problem
+
+
+CONTROL = ControlTest(
+    id="T02",
+    title="Everything stored is encrypted, with authenticated encryption only",
+    kind=Kind.POP,
+    population="Every stored value of a sealed column, and every wrapped key, as of the run",
+    procedure=(
+        "Walked every table. Of each sealed value read the header, and opened it with the key of "
+        "its term and its own place as associated data; unwrapped each stored key with the root "
+        "key. Compared the columns of bytes in the schema with those known to be sealed or clear."
+    ),
+    holds_when="Each value names an algorithm of the list and opens at its place.",
+    limits=(
+        "It shows the state at the run, not each day before. Names, paths and times are stored in "
+        "clear by design. What lies outside the database is T03's."
+    ),
+    parameters={"algorithms": list(ALGORITHMS)},
+    evaluate=evaluate,
+)

@@ -1,0 +1,48 @@
+"""T67: the log reaches back to the start of the period, and nothing of it was removed.
+
+Population  The log as a whole: its first entry, its indexes, and the tables that keep it.
+Holds when  The very first entry is there, is not younger than the period's start, and the
+            database itself refuses to change or delete what the log consists of.
+Not judged  A period that starts before the log does: nothing can be said on the time before.
+Trust       Whoever may change the database's schema can lift its refusal; T62 and checkpoints
+            kept elsewhere would show what they did then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period
+
+
+async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
+    """Give an item for the first entry, one for the start, and one for each table."""
+    first = evidence.log.before
+    if first is None or first.time is None:
+        yield Item("first entry", False, "index 0 is not there, or cannot be read")
+    else:
+        yield Item("first entry", True, "index 0 is there: nothing was pruned", (0,))
+        since = f"the log begins {first.time:%Y-%m-%d %H:%M:%S} UTC"
+        if first.time <= period.start:
+            yield Item("start of the period", True, since, (0,))
+        else:
+            because = f"{since}, in the period: of the time before it nothing can be said"
+            yield Item("start of the period", None, because, (0,))
+    for table, refuses in sorted((await evidence.storage.append_only()).items()):
+        because = "refuses changes" if refuses else "does not refuse UPDATE and DELETE"
+        yield Item(f"table {table}", refuses, because)
+
+
+CONTROL = ControlTest(
+    id="T67",
+    title="The log is kept",
+    kind=Kind.POP,
+    population="The log's first entry, the start of the period, and the tables of the log",
+    procedure=(
+        "Read the first entry and compared its time with the start of the period. Asked the "
+        "database for the triggers that refuse changes to the tables of the log."
+    ),
+    holds_when="Index 0 is there and not younger than the period's start; the tables refuse.",
+    limits="This version removes nothing from the log. Copies elsewhere are not looked at.",
+    evaluate=evaluate,
+)

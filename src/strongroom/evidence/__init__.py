@@ -1,0 +1,1 @@
+"""Periods, control runs, populations, packs, and their offline verification."""

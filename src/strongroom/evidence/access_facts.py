@@ -1,0 +1,234 @@
+"""Tokens, identities, policies and environments as facts for control tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from strongroom.core.guardrails import Guardrails
+from strongroom.core.records import MOUNTS, Mount
+from strongroom.core.server import Server
+from strongroom.core.views import identity_of, parsed
+from strongroom.identity.policy.acl import Acl, compile_acl
+from strongroom.identity.policy.capability import names
+from strongroom.identity.policy.document import Policy
+from strongroom.identity.policy.pattern import shape
+from strongroom.identity.policy.questions import access_matrix, reaches
+from strongroom.identity.records import (
+    ALIASES,
+    ENTITIES,
+    ENVIRONMENTS,
+    NONE,
+    POLICIES,
+    TOKENS,
+    Entity,
+    Environment,
+    Token,
+)
+from strongroom.identity.sessions import Session
+from strongroom.sdk.control import (
+    Cell,
+    Crossing,
+    EnvironmentFact,
+    LiveToken,
+    MatrixRow,
+    RuleFact,
+)
+from strongroom.storage.transaction import Transaction
+
+CHUNK = 500
+OWN = "control:"  # entities of probes; they are gone when a probe is over
+ROOT = Policy(name="root", rules=())
+PAGE = f"{TOKENS.select} WHERE lookup > ? ORDER BY lookup LIMIT {CHUNK}"
+SAMPLE = "any"  # stands for a wildcard where a path is needed
+
+
+def concrete(pattern: str) -> str:
+    """Return a path that a pattern matches."""
+    parts = [SAMPLE if part == "+" else part for part in pattern.split("/")]
+    return "/".join(parts).removesuffix("*") + (SAMPLE if pattern.endswith("*") else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """See `sdk.control.Tokens` and `sdk.control.Access`. Everything is as of now."""
+
+    server: Server
+
+    def _tx(self) -> Transaction:
+        return Transaction(self.server.database, self.server.barrier)
+
+    # -- tokens
+
+    async def live(self) -> AsyncIterator[LiveToken]:
+        async for token in self._tokens(self.server.clock.now()):
+            yield LiveToken(
+                accessor=token.accessor,
+                path=token.path,
+                policies=token.policies,
+                issued_at=token.issued_at,
+                expires_at=token.expires_at,
+                explicit_max_ttl=token.explicit_max_ttl,
+                period=token.period,
+                entry=token.entry,
+            )
+
+    async def _tokens(self, now: datetime) -> AsyncIterator[Token]:
+        after = b""
+        while True:
+            rows = await self.server.database.rows(PAGE, (after,))
+            for row in rows:
+                token = TOKENS.load(row, self.server.barrier)
+                if token.expires_at is None or token.expires_at > now:
+                    yield token
+            if len(rows) < CHUNK:
+                return
+            after = bytes(rows[-1][0])
+            await asyncio.sleep(0)
+
+    # -- who there is
+
+    async def _holders(self, tx: Transaction) -> list[tuple[str, Session]]:
+        """Return everybody who can act now: live tokens that differ, and entities without one."""
+        now = self.server.clock.now()
+        found: dict[tuple[object, ...], tuple[str, Session]] = {}
+        seen: set[str] = set()
+        async for token in self._tokens(now):
+            session = await self.server.views.open(tx, token, now)
+            if session is None or token.entity.startswith(OWN):
+                continue
+            seen.add(token.entity)
+            who = token.entity or f"token:{token.accessor}"
+            name = f"{session.entity.name} ({who})" if session.entity else who
+            found.setdefault((who, session.policies, session.environments), (name, session))
+        for entity in await tx.all(ENTITIES):
+            if entity.id not in seen and not entity.disabled and not entity.id.startswith(OWN):
+                for session in await self._imagined(tx, entity, now):
+                    key = (entity.id, session.policies, session.environments)
+                    found.setdefault(key, (f"{entity.name} ({entity.id})", session))
+        return sorted(found.values(), key=lambda each: each[0])
+
+    async def _imagined(self, tx: Transaction, entity: Entity, now: datetime) -> list[Session]:
+        """Return what an entity could do with a token that has no policy of its own."""
+        mounts = {row.accessor: row for row in await tx.all(MOUNTS)}
+        aliases = await tx.all(ALIASES, entity=entity.id)
+        came: list[Mount | None] = [
+            mounts[a.mount_accessor] for a in aliases if a.mount_accessor in mounts
+        ]
+        opened = [
+            await self.server.views.open(tx, _token_of(entity, mount, now), now)
+            for mount in came or [None]
+        ]
+        return [session for session in opened if session is not None]
+
+    # -- what they may
+
+    async def environments(self) -> Sequence[EnvironmentFact]:
+        rows = await self._tx().all(ENVIRONMENTS)
+        return [
+            EnvironmentFact(name=e.name, paths=e.paths, protected=e.protected, open=e.open)
+            for e in rows
+        ]
+
+    async def crossings(self) -> AsyncIterator[Crossing]:
+        tx = self._tx()
+        rows = await tx.all(ENVIRONMENTS)
+        guardrails = Guardrails(rows)
+        for name, session in await self._holders(tx):
+            await asyncio.sleep(0)
+            for environment in rows:
+                bound = session.environments
+                if not bound or bound == {environment.name} or not environment.protected:
+                    continue
+                for pattern in environment.paths:
+                    yield Crossing(
+                        identity=name,
+                        bound=tuple(sorted(bound)),
+                        environment=environment.name,
+                        pattern=pattern,
+                        by_policy=reaches(session.acl, pattern),
+                        guardrail=guardrails.refusal(bound, concrete(pattern)) or "",
+                    )
+
+    async def matrix(self) -> AsyncIterator[MatrixRow]:
+        tx, now = self._tx(), self.server.clock.now()
+        policies = {row.name: parsed(row) for row in await tx.all(POLICIES)}
+        over = {
+            row.name
+            for row in await tx.all(POLICIES)
+            if row.expires_at is not None and row.expires_at <= now
+        }
+        paths = _paths(policies.values(), await tx.all(ENVIRONMENTS), await tx.all(MOUNTS))
+        for name, session in await self._holders(tx):
+            await asyncio.sleep(0)
+            identity = None if session.entity is None else await identity_of(tx, session.entity)
+            held = [policies[p] for p in session.policies if p in policies and p not in over]
+            held += [ROOT] if "root" in session.policies else []
+            stored = _cells(compile_acl(held, identity, now), paths)
+            engine = _cells(session.acl, paths)
+            cells = [Cell(path=path, stored=stored[path], engine=engine[path]) for path in paths]
+            yield MatrixRow(subject=name, cells=tuple(cells))
+
+    async def rules(self) -> AsyncIterator[RuleFact]:
+        tx = self._tx()
+        protected = [e for e in await tx.all(ENVIRONMENTS) if e.protected and e.paths]
+        for row in await tx.all(POLICIES):
+            if row.name.startswith(OWN):
+                continue
+            for rule in parsed(row).rules:
+                covered = shape(rule.path)
+                yield RuleFact(
+                    policy=row.name,
+                    pattern=rule.path,
+                    capabilities=tuple(names(rule.capabilities)),
+                    within=tuple(
+                        e.name for e in protected if all(covered.covers(shape(p)) for p in e.paths)
+                    ),
+                    entry=row.entry,
+                )
+
+
+def _cells(acl: Acl, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    return {access.path: names(access.capabilities) for access in access_matrix({"": acl}, paths)}
+
+
+def _paths(
+    policies: Iterable[Policy], environments: Iterable[Environment], mounts: Iterable[Mount]
+) -> list[str]:
+    """Return a path for each pattern that a policy, environment or mount names."""
+    patterns = {rule.path for policy in policies for rule in policy.rules if not rule.templated}
+    patterns |= {path for environment in environments for path in environment.paths}
+    patterns |= {mount.path + "*" for mount in mounts}
+    return sorted({concrete(pattern) for pattern in patterns})
+
+
+def _token_of(entity: Entity, mount: Mount | None, now: datetime) -> Token:
+    """Return the least that a log-in through a mount would give."""
+    return Token(
+        lookup=b"",
+        accessor="",
+        parent=None,
+        entity=entity.id,
+        kind="service",
+        path=f"{mount.path}login" if mount is not None else "",
+        display=entity.name,
+        policies=(),
+        metadata={},
+        issued_at=now,
+        renewed_at=None,
+        expires_at=None,
+        ttl=NONE,
+        max_ttl=NONE,
+        explicit_max_ttl=NONE,
+        period=NONE,
+        renewable=False,
+        uses=0,
+        uses_left=0,
+        cidrs=(),
+        role="",
+        alias="",
+        environment="",
+        mount=mount.uuid if mount is not None else "",
+    )

@@ -1,0 +1,52 @@
+"""Puts the evidence of one run together, over a server that runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from strongroom.audit.log import Published
+from strongroom.core.server import Server
+from strongroom.evidence.access_facts import Facts
+from strongroom.evidence.log_reading import LogReading
+from strongroom.evidence.places import SearchedPlaces
+from strongroom.evidence.probing import Probing
+from strongroom.evidence.storage_walk import StorageWalk
+from strongroom.evidence.surroundings import Surroundings
+from strongroom.sdk.control import Evidence, ListenerFact
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """See `sdk.control.Listeners`."""
+
+    surroundings: Surroundings
+
+    async def probe(self) -> Sequence[ListenerFact]:
+        return await asyncio.to_thread(self.surroundings.listeners)
+
+
+async def reading(server: Server, published: Published, surroundings: Surroundings) -> LogReading:
+    """Return the log up to a checkpoint."""
+    return await LogReading(
+        database=server.database,
+        log=server.log,
+        published=published,
+        verifier_key=server.log.verifier_key,
+        witnesses=tuple(surroundings.witnesses()),
+    ).open()
+
+
+async def gather(server: Server, published: Published, surroundings: Surroundings) -> Evidence:
+    """Return what a test is given at a checkpoint."""
+    facts = Facts(server)
+    return Evidence(
+        log=await reading(server, published, surroundings),
+        storage=StorageWalk(server),
+        tokens=facts,
+        access=facts,
+        probe=Probing(server),
+        places=SearchedPlaces(server, surroundings),
+        listeners=Asked(surroundings),
+    )

@@ -1,0 +1,265 @@
+"""Populations: everything of one kind, with what shows that nothing of it was left out.
+
+A population from the log is a filter over contiguous entries: whoever has the log can count
+again. One from the state is what the database holds at one moment, and is frozen by its root.
+
+Form    A row is one line of canonical JSON. The frozen root is the RFC 6962 tree over the lines.
+Trust   Rows hold names, paths and digests; never a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from strongroom.base.clock import rfc3339
+from strongroom.core.records import MOUNTS
+from strongroom.core.server import Server
+from strongroom.evidence.access_facts import Facts
+from strongroom.evidence.log_reading import LogReading
+from strongroom.sdk.control import LogEntry, Period
+from strongroom.storage.register import micros
+from strongroom.storage.transaction import Transaction
+
+CHUNK = 1000
+CELLS_OF = (
+    "SELECT key, fingerprint, entry FROM cell WHERE mount = ? AND key > ? ORDER BY key LIMIT ?"
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where rows come from."""
+
+    server: Server
+    log: LogReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Population:
+    """What a population is, in words and as the query that gave it.
+
+    `codes` are prefixes of event codes where the rows are entries of the log, `to_pack` says
+    that they reach beyond the period, up to the pack. `columns` are name and kind: "text",
+    "number", "time".
+    """
+
+    id: str
+    title: str
+    words: str
+    columns: Mapping[str, str]
+    rows: Callable[[Sources, Period], AsyncIterator[Row]]
+    counted: Callable[[Sources, Period], Awaitable[int]]  # the same number by another way
+    counts: str  # what that way is, in words
+    codes: tuple[str, ...] = ()
+    to_pack: bool = False
+    feeds: tuple[str, ...] = ()
+
+    def query(self, period: Period) -> str:
+        """Return what was asked, so that it can be asked again."""
+        if not self.codes:
+            return f"{self.words}\nsource: state of the database when the pack was made\n"
+        end = "the pack's last checkpoint" if self.to_pack else rfc3339(period.end)
+        names = " or ".join(f"'{code}'" for code in self.codes)
+        return (
+            f"{self.words}\nsource: entries of the log\n"
+            f"where: unmapped.time >= {rfc3339(period.start)} and before {end}\n"
+            f"and: metadata.event_code begins with {names}\n"
+        )
+
+
+LOG_COLUMNS = {
+    "index": "number",
+    "time": "time",
+    "actor": "text",
+    "event": "text",
+    "operation": "text",
+    "path": "text",
+    "outcome": "text",
+    "source": "text",
+    "rules": "text",
+}
+
+
+def row_of(entry: LogEntry) -> Row:
+    """Return an entry as a row of a population."""
+    return {
+        "index": entry.index,
+        "time": rfc3339(entry.time) if entry.time else "",
+        "actor": entry.actor or "",
+        "event": entry.code,
+        "operation": entry.operation or "",
+        "path": entry.path or "",
+        "outcome": {True: "ok", False: "refused or failed", None: ""}[entry.ok],
+        "source": entry.source or "",
+        "rules": ", ".join(map(str, entry.own.get("rules") or ())),
+    }
+
+
+def _of_log(*codes: str, to_pack: bool = False) -> Callable[[Sources, Period], AsyncIterator[Row]]:
+    async def rows(sources: Sources, period: Period) -> AsyncIterator[Row]:
+        end: datetime | None = None if to_pack else period.end
+        async for entry in sources.log.entries(period.start, end, codes):
+            yield row_of(entry)
+
+    return rows
+
+
+def _marks(*codes: str, to_pack: bool = False) -> Callable[[Sources, Period], Awaitable[int]]:
+    async def count(sources: Sources, period: Period) -> int:
+        """Count the leaves that hold the name of such an event, without decoding them."""
+        marks = [b'"event_code":"' + code.encode() for code in codes]
+        first, end = await stretch(sources.log, period, to_pack=to_pack)
+        found = 0
+        async for _, leaf in sources.log.leaves(first, end):
+            found += any(mark in leaf for mark in marks)
+        return found
+
+    return count
+
+
+async def stretch(log: LogReading, period: Period, *, to_pack: bool) -> tuple[int, int]:
+    """Return the indexes from which and up to which a population's entries come."""
+    first = await log.index_at(period.start)
+    return first, log.published.size if to_pack else await log.index_at(period.end)
+
+
+def _in_sql(sql: str) -> Callable[[Sources, Period], Awaitable[int]]:
+    async def count(sources: Sources, _: Period) -> int:
+        values = (micros(sources.server.clock.now()),) if "?" in sql else ()
+        [[found]] = await sources.server.database.rows(sql, values)
+        return int(found)
+
+    return count
+
+
+async def _secrets(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    """Give every stored key of every mount, with its fingerprint and the entry that wrote it."""
+    tx = Transaction(sources.server.database, sources.server.barrier)
+    for mount in await tx.all(MOUNTS):
+        after = ""
+        while True:
+            found = await tx.reader.rows(CELLS_OF, (mount.uuid, after, CHUNK))
+            for key, fingerprint, entry in found:
+                yield {
+                    "mount": mount.path,
+                    "kind": mount.kind,
+                    "key": key,
+                    "fingerprint": bytes(fingerprint).hex() if fingerprint else "",
+                    "entry": entry,
+                }
+            if len(found) < CHUNK:
+                break
+            after = found[-1][0]
+
+
+async def _tokens(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    async for token in Facts(sources.server).live():
+        yield {
+            "accessor": token.accessor,
+            "made_at": token.path,
+            "policies": ", ".join(token.policies),
+            "issued": rfc3339(token.issued_at),
+            "expires": rfc3339(token.expires_at) if token.expires_at else "never",
+            "entry": -1 if token.entry is None else token.entry,
+        }
+
+
+async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
+    async for entry in sources.log.entries(period.start, None, ("control.run",)):
+        own = entry.own
+        yield {
+            "index": entry.index,
+            "time": rfc3339(entry.time) if entry.time else "",
+            "control": str(own.get("control", "")),
+            "verdict": str(own.get("verdict", "")),
+            "population": int(own.get("population", 0)),
+            "exceptions": int(own.get("exceptions", 0)),
+            "definition": str(own.get("definition", "")),
+            "result_sha256": str(own.get("result_sha256", "")),
+        }
+
+
+CHANGES = ("policy.", "mount.", "environment.", "entity.", "seal.", "token.role", "clock.")
+
+POPULATIONS = (
+    Population(
+        id="P03",
+        title="Stored secrets",
+        words="Every key of every mount's store, with the entry of the log that last wrote it.",
+        columns={
+            "mount": "text",
+            "kind": "text",
+            "key": "text",
+            "fingerprint": "text",
+            "entry": "number",
+        },
+        rows=_secrets,
+        counted=_in_sql("SELECT count(*) FROM cell c JOIN mount m ON m.uuid = c.mount"),
+        counts="rows of the table, counted by the database",
+        feeds=("T02", "T03"),
+    ),
+    Population(
+        id="P07",
+        title="Changes of policies, mounts, environments and the seal",
+        words="Every request that reads or changes how the server is set up, refused ones too.",
+        columns=LOG_COLUMNS,
+        rows=_of_log(*CHANGES),
+        counted=_marks(*CHANGES),
+        counts="leaves that name such an event, counted without decoding them",
+        codes=CHANGES,
+        feeds=("T17", "T34", "T36"),
+    ),
+    Population(
+        id="P08",
+        title="Access to secrets",
+        words="Every request for a secret: read, list, write, delete; refused ones too.",
+        columns=LOG_COLUMNS,
+        rows=_of_log("secret."),
+        counted=_marks("secret."),
+        counts="leaves that name such an event, counted without decoding them",
+        codes=("secret.",),
+        feeds=("T62", "T63", "T64"),
+    ),
+    Population(
+        id="P12",
+        title="Live tokens",
+        words="Every token that would be accepted when the pack was made, by accessor.",
+        columns={
+            "accessor": "text",
+            "made_at": "text",
+            "policies": "text",
+            "issued": "time",
+            "expires": "text",
+            "entry": "number",
+        },
+        rows=_tokens,
+        counted=_in_sql("SELECT count(*) FROM token WHERE expires_at IS NULL OR expires_at > ?"),
+        counts="rows of the table, counted by the database",
+        feeds=("T11", "T12"),
+    ),
+    Population(
+        id="P22",
+        title="Runs of control tests",
+        words="Every run of a control test that the log has, of any period.",
+        columns={
+            "index": "number",
+            "time": "time",
+            "control": "text",
+            "verdict": "text",
+            "population": "number",
+            "exceptions": "number",
+            "definition": "text",
+            "result_sha256": "text",
+        },
+        rows=_runs,
+        counted=_marks("control.run", to_pack=True),
+        counts="leaves that name such an event, counted without decoding them",
+        codes=("control.run",),
+        to_pack=True,
+    ),
+)

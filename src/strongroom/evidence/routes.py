@@ -1,0 +1,224 @@
+"""`strongroom/evidence/…`: controls, their runs, and packs.
+
+A run makes requests of its own, so the request that asked for it is overtaken by them and served
+again: what was done for a request is kept until its commit, and done once.
+
+Trust   Whoever may write `runs` or `pack` makes the server probe itself; it changes nothing but
+        what is removed again. Whoever may write `pack` takes away the log of the period: paths,
+        names and addresses, no values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from strongroom.base.clock import rfc3339
+from strongroom.base.errors import InputError, NotFoundError
+from strongroom.core.request import SystemCall
+from strongroom.core.server import Server
+from strongroom.evidence.definitions import definition_of
+from strongroom.evidence.frameworks import load_framework
+from strongroom.evidence.pack import Made, Packs
+from strongroom.evidence.periods import parse_period
+from strongroom.evidence.records import ControlRun
+from strongroom.evidence.run import ControlRuns
+from strongroom.sdk.control import Period
+from strongroom.sdk.engine import Endpoint, Help, Json, Named, Nothing, Reply, Route
+from strongroom.storage.register import moment
+
+MOST_KEPT = 16
+RUNS = (
+    "SELECT id, period_start, period_end, ran_at, verdict FROM control_run ORDER BY ran_at DESC, id"
+)
+PACK_NAME = re.compile(r"evidence-[0-9]{8}-[0-9]{8}-[0-9]{8}T[0-9]{6}-[0-9a-f]{6}\.zip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Over:
+    """A period, and which controls."""
+
+    period_start: Annotated[str, Help("First moment of the period, RFC 3339.", least=1)]
+    period_end: Annotated[str, Help("End of the period, which it does not include.", least=1)]
+    controls: Annotated[tuple[str, ...], Help("Ids of controls; all, if none is named.")] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class EvidenceRoutes:
+    """See the module."""
+
+    server: Server
+    runs: ControlRuns
+    packs: Packs
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes below `strongroom/evidence/`."""
+        return (
+            Route(
+                path="controls",
+                summary="The controls that can be run.",
+                read=Endpoint(Nothing, self.list_controls, "evidence.controls"),
+            ),
+            Route(
+                path="controls/{name}",
+                summary="One control: what it tests, how, and when it holds.",
+                read=Endpoint(Named, self.show_control, "evidence.control"),
+            ),
+            Route(
+                path="runs",
+                summary="Runs of controls; run some over a period.",
+                read=Endpoint(Nothing, self.list_runs, "evidence.runs"),
+                write=Endpoint(Over, self.run, "evidence.run"),
+            ),
+            Route(
+                path="runs/{name}",
+                summary="One run, with every result.",
+                read=Endpoint(Named, self.show_run, "evidence.run.read"),
+            ),
+            Route(
+                path="pack",
+                summary="Make the evidence pack of a period, and take it away.",
+                write=Endpoint(Over, self.make_pack, "evidence.export"),
+            ),
+            Route(
+                path="packs",
+                summary="The packs that are kept here.",
+                read=Endpoint(Nothing, self.list_packs, "evidence.packs"),
+            ),
+            Route(
+                path="packs/{name}",
+                summary="A pack that was made before.",
+                read=Endpoint(Named, self.give_pack, "evidence.export"),
+            ),
+        )
+
+    async def _once(self, call: SystemCall, work: Callable[[], Awaitable[Any]]) -> Any:
+        """Do something once for a request, however often it is served."""
+        key = call.request.id
+        if key not in self._kept:
+            done = await work()
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = done
+        call.after_commit(lambda: self._forget(key))
+        return self._kept[key]
+
+    def _forget(self, key: str) -> None:
+        self._kept.pop(key, None)
+
+    def _period(self, call: SystemCall, given: Over) -> Period:
+        self.runs.chosen(given.controls)
+        return parse_period(given.period_start, given.period_end, call.now)
+
+    # -- controls
+
+    async def list_controls(self, _call: SystemCall, _given: Nothing) -> Reply:
+        framework = load_framework("soc2")
+        listed = [
+            {
+                "id": control.id,
+                "title": control.title,
+                "kind": control.kind.value,
+                "population": control.population,
+                "definition": definition_of(control).version,
+                "criteria": list(framework.criteria_of(control.id)),
+            }
+            for control in self.runs.controls
+        ]
+        return Reply({"controls": listed})
+
+    async def show_control(self, _call: SystemCall, given: Named) -> Reply:
+        for control in self.runs.controls:
+            if control.id == given.name:
+                definition = definition_of(control)
+                written = Json(definition.written)
+                return Reply({"id": control.id, "version": definition.version, "defined": written})
+        raise NotFoundError
+
+    # -- runs
+
+    async def run(self, call: SystemCall, given: Over) -> Reply:
+        """Run controls over a period; answers when all are done."""
+        period = self._period(call, given)
+        rows = await self._once(call, lambda: self.runs.run(period, given.controls))
+        call.details |= {"run": rows[0].run, "controls": len(rows)}
+        return Reply(self._shown(rows))
+
+    async def list_runs(self, _call: SystemCall, _given: Nothing) -> Reply:
+        rows = await self.server.database.rows(RUNS, ())
+        runs: dict[str, dict[str, Any]] = {}
+        for name, start, end, ran_at, verdict in rows:
+            run, _, control = name.rpartition(".")
+            each = runs.setdefault(
+                run,
+                {
+                    "id": run,
+                    "period_start": rfc3339(moment(start)),
+                    "period_end": rfc3339(moment(end)),
+                    "ran_at": rfc3339(moment(ran_at)),
+                    "verdicts": {},
+                },
+            )
+            each["verdicts"][control] = verdict
+        return Reply({"runs": list(runs.values())})
+
+    async def show_run(self, _call: SystemCall, given: Named) -> Reply:
+        rows = await self.runs.read(given.name)
+        if not rows:
+            raise NotFoundError
+        return Reply(self._shown(rows, whole=True))
+
+    def _shown(self, rows: list[ControlRun], *, whole: bool = False) -> dict[str, Any]:
+        titles = {control.id: control.title for control in self.runs.controls}
+        return {
+            "id": rows[0].run,
+            "period_start": rfc3339(rows[0].period_start),
+            "period_end": rfc3339(rows[0].period_end),
+            "ran_at": rfc3339(rows[0].ran_at),
+            "results": [
+                {
+                    "control": row.control,
+                    "title": titles.get(row.control, ""),
+                    "verdict": row.verdict,
+                    "population": row.population,
+                    "exceptions": row.exceptions,
+                    "definition": row.definition,
+                    "checkpoint_size": row.checkpoint_size,
+                    "entry": row.entry,
+                    **({"result": Json(row.result)} if whole else {}),
+                }
+                for row in rows
+            ],
+        }
+
+    # -- packs
+
+    async def make_pack(self, call: SystemCall, given: Over) -> Reply:
+        """Make a pack, and answer with its bytes."""
+        period = self._period(call, given)
+        made: Made = await self._once(call, lambda: self.packs.make(period, given.controls))
+        call.details |= {"pack": made.name, "bytes": made.size, "pack_sha256": made.sha256}
+        return Reply(raw=made.path.read_bytes(), content_type="application/zip")
+
+    async def list_packs(self, _call: SystemCall, _given: Nothing) -> Reply:
+        folder = self.packs.folder
+        found = sorted(folder.glob("evidence-*.zip")) if folder.is_dir() else []
+        return Reply({"packs": [{"name": p.name, "bytes": p.stat().st_size} for p in found]})
+
+    async def give_pack(self, call: SystemCall, given: Named) -> Reply:
+        if not PACK_NAME.fullmatch(given.name):
+            raise InputError("name", "not the name of a pack")
+        path = self.packs.folder / given.name
+        if not path.is_file():
+            raise NotFoundError
+        call.details["pack"] = given.name
+        return Reply(raw=path.read_bytes(), content_type="application/zip")
+
+
+def evidence_routes(runs: ControlRuns) -> tuple[Route, ...]:
+    """Return the routes of a server's evidence."""
+    packs = Packs(server=runs.server, runs=runs)
+    return EvidenceRoutes(server=runs.server, runs=runs, packs=packs).routes()

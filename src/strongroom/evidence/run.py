@@ -1,0 +1,172 @@
+"""Control runs: each test evaluated at one checkpoint of the log, stored, and written down.
+
+Order   what an earlier run left is removed → heartbeat → checkpoint → each test in turn: items,
+        result, and the row with its entry `control.run` in one commit. A crash leaves the tests
+        that were done; a run is complete when all that it names have a row.
+Trust   A result is sealed in the database; its digest is in the log. Nobody types one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from strongroom.audit.log import Published
+from strongroom.base.errors import InputError, PreconditionError
+from strongroom.core.server import Server
+from strongroom.crypto.checkpoint import Checkpoint
+from strongroom.crypto.note import Note
+from strongroom.evidence.acting import act, heartbeat
+from strongroom.evidence.definitions import definition_of
+from strongroom.evidence.gathering import gather
+from strongroom.evidence.probing import Probing
+from strongroom.evidence.records import CONTROL_RUNS, ControlRun
+from strongroom.evidence.results import Result
+from strongroom.evidence.surroundings import Surroundings
+from strongroom.sdk.control import ControlTest, Evidence, Item, Period
+from strongroom.storage.store import upper
+from strongroom.storage.transaction import Transaction
+
+TOGETHER = 64  # items between two pauses
+_logger = logging.getLogger("strongroom")
+
+
+@dataclass(slots=True, kw_only=True)
+class ControlRuns:
+    """Runs the controls of one server, one run at a time."""
+
+    server: Server
+    controls: Sequence[ControlTest]
+    surroundings: Surroundings
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def chosen(self, ids: Sequence[str]) -> list[ControlTest]:
+        """Return the controls of these ids, all of them for none; InputError for an unknown one."""
+        known = {control.id: control for control in self.controls}
+        for each in ids:
+            if each not in known:
+                raise InputError("controls", f"there is no control {each!r}")
+        return [known[each] for each in dict.fromkeys(ids)] if ids else list(self.controls)
+
+    async def run(self, period: Period, ids: Sequence[str] = ()) -> list[ControlRun]:
+        """Run controls over a period; return their rows in the order of the controls."""
+        controls = self.chosen(ids)
+        async with self._turn:
+            await Probing(self.server).sweep()
+            await heartbeat(self.server)
+            published = await checkpoint(self.server)
+            evidence = await gather(self.server, published, self.surroundings)
+            now = self.server.clock.now()
+            name = f"{now:%Y%m%dT%H%M%S}-{self.server.entropy(3).hex()}"
+            return [
+                await self._one(control, name, period, evidence, published) for control in controls
+            ]
+
+    async def _one(
+        self,
+        control: ControlTest,
+        run: str,
+        period: Period,
+        evidence: Evidence,
+        published: Published,
+    ) -> ControlRun:
+        items = await collected(control, period, evidence)
+        tree = Checkpoint.parse(Note.parse(published.note).text)
+        result = Result(
+            control=control.id,
+            definition=definition_of(control).version,
+            run=run,
+            period=period,
+            ran_at=self.server.clock.now(),
+            simulated=self.server.settings.simulated,
+            checkpoint_size=tree.size,
+            checkpoint_root=b64encode(tree.root).decode(),
+            items=tuple(items),
+        )
+        row = _row(result)
+
+        async def store(tx: Transaction) -> None:
+            tx.put(CONTROL_RUNS, row)
+
+        path = f"strongroom/evidence/runs/{run}"
+        await act(self.server, "control.run", path, result.details(), store)
+        stored = await Transaction(self.server.database, self.server.barrier).get(
+            CONTROL_RUNS, row.id
+        )
+        return stored or row
+
+    # -- what was run
+
+    async def read(self, run: str) -> list[ControlRun]:
+        """Return the rows of one run; none if there is no such run."""
+        prefix = f"{run}."
+        tx = Transaction(self.server.database, self.server.barrier)
+        rows = await tx.reader.rows(
+            f"{CONTROL_RUNS.select} WHERE id >= ? AND id < ? ORDER BY id", (prefix, upper(prefix))
+        )
+        order = {control.id: at for at, control in enumerate(self.controls)}
+        found = [CONTROL_RUNS.load(row, tx.barrier) for row in rows]
+        return sorted(found, key=lambda row: (order.get(row.control, len(order)), row.control))
+
+    async def latest(self, period: Period, control: str) -> ControlRun | None:
+        """Return the newest run of a control over exactly this period."""
+        tx = Transaction(self.server.database, self.server.barrier)
+        found = await tx.all(
+            CONTROL_RUNS,
+            order="ran_at DESC",
+            limit=1,
+            control=control,
+            period_start=period.start,
+            period_end=period.end,
+        )
+        return found[0] if found else None
+
+
+async def checkpoint(server: Server) -> Published:
+    """Sign a checkpoint of everything that is committed; PreconditionError while sealed."""
+    published = await server.log.publish(server.clock.now())
+    if published is None or not server.log.verifier_key:
+        raise PreconditionError("the log cannot be signed while the server is sealed")
+    return published
+
+
+async def collected(control: ControlTest, period: Period, evidence: Evidence) -> list[Item]:
+    """Return a test's items. One that fails itself is not a pass: it could not be judged."""
+    items: list[Item] = []
+    try:
+        async for item in _paced(control.evaluate(period, evidence)):
+            items.append(item)  # noqa: PERF401 - what came before an error is kept
+    except Exception as error:  # a defect of the test, or of what it asked
+        _logger.exception("control %s failed", control.id)
+        because = f"the test itself failed: {type(error).__name__}"
+        items.append(Item("the test itself", None, because))
+    return items
+
+
+async def _paced(items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+    """Give the items on, and let others have their turn now and then."""
+    count = 0
+    async for item in items:
+        yield item
+        count += 1
+        if count % TOGETHER == 0:
+            await asyncio.sleep(0)
+
+
+def _row(result: Result) -> ControlRun:
+    return ControlRun(
+        id=f"{result.run}.{result.control}",
+        control=result.control,
+        definition=result.definition,
+        period_start=result.period.start,
+        period_end=result.period.end,
+        ran_at=result.ran_at,
+        verdict=result.verdict.value,
+        population=result.population,
+        exceptions=result.exceptions,
+        checkpoint_size=result.checkpoint_size,
+        result=result.written(),
+    )

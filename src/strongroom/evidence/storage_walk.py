@@ -1,0 +1,141 @@
+"""Opens everything that is stored encrypted, and asks the database about itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from strongroom.core.records import LEASES
+from strongroom.core.seal import unwrap
+from strongroom.core.server import Server
+from strongroom.crypto.errors import CiphertextError
+from strongroom.evidence.records import CONTROL_RUNS
+from strongroom.identity.records import LOCKOUTS
+from strongroom.sdk.control import Blob
+from strongroom.storage.barrier import AES_256_GCM, ALGORITHMS, TamperedError, header_of, place
+from strongroom.storage.records import CELLS, SETTINGS
+from strongroom.storage.register import Register
+
+CHUNK = 500
+SEALED: Final[tuple[Register[Any], ...]] = (CELLS, SETTINGS, LEASES, LOCKOUTS, CONTROL_RUNS)
+CLEAR_BYTES: Final[Mapping[str, str]] = {
+    "entry.leaf": "the log, which is there to be read",
+    "tile.hashes": "hashes of the log",
+    "cell.fingerprint": "keyed digests of values",
+    "token.lookup": "keyed digests of tokens",
+    "token.parent": "keyed digests of tokens",
+    "lease.token": "keyed digests of tokens",
+    "wrapped_key.wrapped": "keys under the root key, opened by the walk",
+    "alias.mac": "MACs of rows",
+    "entity.mac": "MACs of rows",
+    "environment.mac": "MACs of rows",
+    "mount.mac": "MACs of rows",
+    "policy.mac": "MACs of rows",
+    "policy_version.mac": "MACs of rows",
+    "token.mac": "MACs of rows",
+}
+LOG_TABLES = ("entry", "tile", "checkpoint")
+SQLITE_COLUMNS = (
+    "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p "
+    "WHERE m.type = 'table' AND upper(p.type) = 'BLOB' ORDER BY m.name, p.name"
+)
+POSTGRES_COLUMNS = (
+    "SELECT table_name::text, column_name::text FROM information_schema.columns "
+    "WHERE table_schema = current_schema() AND data_type = 'bytea' ORDER BY 1, 2"
+)
+SQLITE_TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+POSTGRES_TRIGGERS = "SELECT tgname::text FROM pg_trigger WHERE tgenabled = 'O'"
+WRAPPED = "SELECT name, term, wrapped FROM wrapped_key ORDER BY name, term"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageWalk:
+    """See `sdk.control.Storage`."""
+
+    server: Server
+
+    async def blobs(self) -> AsyncIterator[Blob]:
+        for register in SEALED:
+            for column in register.columns:
+                if column.sealed:
+                    async for blob in self._column(register, column.name):
+                        yield blob
+        async for blob in self._keys():
+            yield blob
+
+    async def _column(self, register: Register[Any], column: str) -> AsyncIterator[Blob]:
+        """Give each value of a column, in the order of the key, a chunk at a time."""
+        key = ", ".join(register.key)
+        select = f"SELECT {key}, {column} FROM {register.name}"  # noqa: S608 - names are ours
+        order = f"ORDER BY {key} LIMIT {CHUNK}"
+        after = f"WHERE ({key}) > ({', '.join('?' * len(register.key))})"
+        at: tuple[Any, ...] = ()
+        while True:
+            rows = await self.server.database.rows(f"{select} {after if at else ''} {order}", at)
+            for *keys, raw in rows:
+                if raw is not None:
+                    yield self._open(register.name, column, keys, bytes(raw))
+            if len(rows) < CHUNK:
+                return
+            at = tuple(rows[-1][:-1])
+            await asyncio.sleep(0)
+
+    def _open(self, table: str, column: str, keys: Sequence[Any], raw: bytes) -> Blob:
+        where, shown = f"{table}.{column}", "/".join(map(_shown, keys))
+        try:
+            header = header_of(raw)
+        except TamperedError as error:
+            return Blob(
+                place=where, key=shown, algorithm="", term=0, term_held=False, problem=str(error)
+            )
+        held = header.term in self.server.barrier.terms()
+        problem = ""
+        try:
+            self.server.barrier.decrypt(place(table, column, *keys), raw)
+        except TamperedError as error:
+            problem = str(error)
+        return Blob(
+            place=where,
+            key=shown,
+            algorithm=header.algorithm,
+            term=header.term,
+            term_held=held,
+            problem=problem,
+        )
+
+    async def _keys(self) -> AsyncIterator[Blob]:
+        root = self.server.seal.root()
+        for name, term, wrapped in await self.server.database.rows(WRAPPED, ()):
+            problem = ""
+            try:
+                unwrap(root, f"{name}/{term}", bytes(wrapped))
+            except CiphertextError:
+                problem = "does not open with the root key"
+            yield Blob(
+                place="wrapped_key.wrapped",
+                key=f"{name}/{term}",
+                algorithm=ALGORITHMS[AES_256_GCM],
+                term=term,
+                term_held=True,
+                problem=problem,
+            )
+
+    async def unexplained(self) -> Sequence[str]:
+        sqlite = self.server.database.kind == "sqlite"
+        rows = await self.server.database.rows(SQLITE_COLUMNS if sqlite else POSTGRES_COLUMNS, ())
+        sealed = {f"{r.name}.{c.name}" for r in SEALED for c in r.columns if c.sealed}
+        found = [f"{table}.{column}" for table, column in rows]
+        return [name for name in found if name not in sealed and name not in CLEAR_BYTES]
+
+    async def append_only(self) -> Mapping[str, bool]:
+        sqlite = self.server.database.kind == "sqlite"
+        rows = await self.server.database.rows(SQLITE_TRIGGERS if sqlite else POSTGRES_TRIGGERS, ())
+        there = {row[0] for row in rows}
+        verbs = ("update", "delete") if sqlite else ("change",)
+        return {t: all(f"{t}_refuses_{v}" in there for v in verbs) for t in LOG_TABLES}
+
+
+def _shown(part: object) -> str:
+    return part.hex() if isinstance(part, bytes) else str(part)

@@ -1,0 +1,237 @@
+"""Short histories: evidence of a server that never was, in days from the first of July."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from strongroom.sdk.control import (
+    Answered,
+    Blob,
+    ControlTest,
+    Crossing,
+    DailyCheckpoint,
+    EnvironmentFact,
+    Evidence,
+    Item,
+    ListenerFact,
+    LiveToken,
+    LogEntry,
+    MatrixRow,
+    Period,
+    Prober,
+    RuleFact,
+    Searched,
+    Verdict,
+    WriteRoute,
+    verdict,
+)
+
+EPOCH = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def day(n: float) -> datetime:
+    return EPOCH + timedelta(days=n)
+
+
+MONTH = Period(day(0), day(30))
+
+
+def entry(index: int, code: str, on: float = 1, **own: object) -> LogEntry:
+    """An entry that says everything that an entry must."""
+    return LogEntry(
+        index=index,
+        time=day(on),
+        code=code,
+        operation="read",
+        path="secret/one",
+        actor="e-1",
+        source="203.0.113.9",
+        ok=bool(own.pop("ok", True)),
+        token=str(own.pop("token", "")),
+        own=own,
+    )
+
+
+@dataclass
+class FakeLog:
+    history: Sequence[LogEntry] = ()
+    daily: Sequence[DailyCheckpoint] = ()
+    verifier_key: str = ""
+    witnesses: Sequence[str] = ()
+    first: LogEntry | None = None
+    written: dict[int, LogEntry] = field(default_factory=dict)
+
+    @property
+    def before(self) -> LogEntry | None:
+        return self.first
+
+    async def entries(
+        self, start: datetime, end: datetime | None, codes: tuple[str, ...] = ()
+    ) -> AsyncIterator[LogEntry]:
+        for each in self.history:
+            inside = each.time is None or (start <= each.time and (end is None or each.time < end))
+            if inside and (not codes or each.code.startswith(codes)):
+                yield each
+
+    async def checkpoints(self, period: Period) -> AsyncIterator[DailyCheckpoint]:
+        for each in self.daily:
+            yield each
+
+    async def entry(self, index: int) -> LogEntry | None:
+        return self.written.get(index)
+
+
+@dataclass
+class FakeStorage:
+    stored: Sequence[Blob] = ()
+    strange: Sequence[str] = ()
+    tables: Mapping[str, bool] = field(default_factory=dict)
+
+    async def blobs(self) -> AsyncIterator[Blob]:
+        for each in self.stored:
+            yield each
+
+    async def unexplained(self) -> Sequence[str]:
+        return self.strange
+
+    async def append_only(self) -> Mapping[str, bool]:
+        return self.tables
+
+
+@dataclass
+class FakeTokens:
+    there: Sequence[LiveToken] = ()
+
+    async def live(self) -> AsyncIterator[LiveToken]:
+        for each in self.there:
+            yield each
+
+
+@dataclass
+class FakeAccess:
+    boundaries: Sequence[EnvironmentFact] = ()
+    crossed: Sequence[Crossing] = ()
+    rows: Sequence[MatrixRow] = ()
+    ruled: Sequence[RuleFact] = ()
+
+    async def environments(self) -> Sequence[EnvironmentFact]:
+        return self.boundaries
+
+    async def crossings(self) -> AsyncIterator[Crossing]:
+        for each in self.crossed:
+            yield each
+
+    async def matrix(self) -> AsyncIterator[MatrixRow]:
+        for each in self.rows:
+            yield each
+
+    async def rules(self) -> AsyncIterator[RuleFact]:
+        for each in self.ruled:
+            yield each
+
+
+@dataclass
+class FakeProbe:
+    """Answers every request alike, and remembers them; the log gets an entry for each."""
+
+    log: FakeLog
+    status: int = 403
+    body: bytes = b""
+    guardrail: str = "environment:production"
+    logged: bool = True
+    echo: bool = False
+    routes: Sequence[WriteRoute] = ()
+    knocked: Sequence[str] = ()
+    asked: list[tuple[str, str, bytes | None]] = field(default_factory=list)
+    accept_on: str = "control-"
+
+    @asynccontextmanager
+    async def identity(
+        self, control: str, *, environment: str = "", policy: str = ""
+    ) -> AsyncIterator[Prober]:
+        yield self
+
+    @asynccontextmanager
+    async def mounts(self, control: str) -> AsyncIterator[Mapping[str, str]]:
+        yield {"kv-v2": "control-t03/"}
+
+    async def writes(self) -> Sequence[WriteRoute]:
+        return self.routes
+
+    async def paths(self) -> Sequence[str]:
+        return self.knocked
+
+    def random_name(self) -> str:
+        return f"{len(self.asked):016x}"
+
+    async def request(
+        self, operation: str, path: str, body: bytes | None = None, *, token: str | None = None
+    ) -> Answered:
+        self.asked.append((operation, path, body))
+        index = len(self.asked)
+        if self.logged:
+            self.log.written[index] = LogEntry(
+                index=index, ok=self.status < 400, own={"guardrail": self.guardrail}
+            )
+        taken = path.startswith(self.accept_on) and body is not None and _is_good(body)
+        status = 200 if taken else self.status
+        return Answered(status, (body or b"") if self.echo else self.body, index)
+
+
+def _is_good(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body).get("data"), dict)
+    except (ValueError, AttributeError):
+        return False
+
+
+@dataclass
+class FakePlaces:
+    """`found` maps a place to what lies in it."""
+
+    found: Mapping[str, bytes] = field(default_factory=dict)
+    locked: Sequence[str] = ()
+
+    async def search(self, needles: Sequence[bytes]) -> AsyncIterator[Searched]:
+        for place, content in self.found.items():
+            hits = tuple(at for at, needle in enumerate(needles) if needle in content)
+            yield Searched(place=place, size=len(content), hits=hits)
+        for place in self.locked:
+            yield Searched(place=place, size=0, problem="permission denied")
+
+
+@dataclass
+class FakeListeners:
+    facts: Sequence[ListenerFact] = ()
+
+    async def probe(self) -> Sequence[ListenerFact]:
+        return self.facts
+
+
+def evidence(**parts: Any) -> Evidence:
+    """Put evidence together; the parts that are not named hold nothing."""
+    log = parts.setdefault("log", FakeLog())
+    return Evidence(
+        log=log,
+        storage=parts.get("storage", FakeStorage()),
+        tokens=parts.get("tokens", FakeTokens()),
+        access=parts.get("access", FakeAccess()),
+        probe=parts.get("probe", FakeProbe(log)),
+        places=parts.get("places", FakePlaces()),
+        listeners=parts.get("listeners", FakeListeners()),
+    )
+
+
+async def items(control: ControlTest, **parts: Any) -> list[Item]:
+    """Return what a test finds in a history."""
+    return [item async for item in control.evaluate(MONTH, evidence(**parts))]
+
+
+async def found(control: ControlTest, **parts: Any) -> Verdict:
+    """Return the verdict on a history."""
+    return verdict(await items(control, **parts))

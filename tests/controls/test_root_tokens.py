@@ -1,0 +1,72 @@
+"""T12, each case a root token's life: `strongroom.controls.root_tokens`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from strongroom.controls.root_tokens import CONTROL
+from strongroom.sdk.control import LiveToken, LogEntry, Verdict
+from tests.controls.histories import FakeLog, FakeTokens, day, entry, found, items
+
+ROOT = LiveToken(
+    accessor="r1",
+    path="auth/token/root",
+    policies=("root",),
+    issued_at=day(0),
+    expires_at=None,
+    explicit_max_ttl=timedelta(0),
+    period=timedelta(0),
+    entry=1,
+)
+INIT = entry(1, "seal.init", 0, root_accessor="r1")
+CHILD = entry(5, "token.create", 2, accessor="r2", token_policies=["root"])
+
+
+@pytest.mark.parametrize(
+    ("live", "log", "expected"),
+    [
+        pytest.param([ROOT], [INIT], Verdict.EXCEPTIONS, id="it lives"),
+        pytest.param([ROOT], [], Verdict.EXCEPTIONS, id="it lives since before the period"),
+        pytest.param(
+            [],
+            [INIT, entry(9, "token.revoke", 0.5, accessor="r1")],
+            Verdict.EFFECTIVE,
+            id="revoked after set-up",
+        ),
+        pytest.param(
+            [],
+            [INIT, entry(9, "token.revoke", 3, accessor="r1")],
+            Verdict.EXCEPTIONS,
+            id="kept for three days",
+        ),
+        pytest.param(
+            [],
+            [INIT, entry(8, "token.revoke", 0.1, accessor="r1", ok=False)],
+            Verdict.INCONCLUSIVE,
+            id="the revocation failed, and it is gone",
+        ),
+        pytest.param([], [INIT], Verdict.INCONCLUSIVE, id="gone, nobody knows when"),
+        pytest.param(
+            [],
+            [CHILD, entry(6, "token.expire", 2.5, accessor="r2")],
+            Verdict.EFFECTIVE,
+            id="a child of a root token, expired",
+        ),
+        pytest.param(
+            [], [entry(2, "token.create", accessor="t1")], Verdict.NOT_EXERCISED, id="none"
+        ),
+    ],
+)
+async def test_verdict(live: list[LiveToken], log: list[LogEntry], expected: Verdict) -> None:
+    assert await found(CONTROL, tokens=FakeTokens(live), log=FakeLog(log)) is expected
+
+
+async def test_a_handled_token_is_proven_by_its_beginning_and_its_end() -> None:
+    log = FakeLog([INIT, entry(9, "token.revoke", 0.5, accessor="r1")])
+
+    [item] = await items(CONTROL, log=log)
+
+    assert item.proof == (1, 9)
+    assert "revoked after 12:00:00" in item.because

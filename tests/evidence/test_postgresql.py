@@ -1,0 +1,28 @@
+"""Evidence over PostgreSQL: the same controls, the same pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from strongroom.controls import CONTROLS
+from strongroom.evidence.pack import Packs
+from strongroom.evidence.run import ControlRuns
+from strongroom.evidence.verify import verify_pack
+from tests import servers
+from tests.evidence.playing import company, quarter
+
+
+async def test_every_control_and_the_pack_work_there_too(
+    postgresql_database: servers.Database, tmp_path: Path
+) -> None:
+    async with company(tmp_path, url=postgresql_database.url) as lent:
+        await quarter(lent)
+        runs = ControlRuns(server=lent.server, controls=CONTROLS, surroundings=lent.surroundings)
+
+        rows = await runs.run(lent.period())
+
+        made = await Packs(server=lent.server, runs=runs).make(lent.period())
+        vkey = lent.server.log.verifier_key
+    off = {row.control: row.verdict for row in rows if row.verdict != "effective"}
+    assert off == {"T05": "inconclusive"}
+    assert verify_pack(made.path, vkey, lambda _: None).ok
