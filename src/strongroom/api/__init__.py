@@ -1,0 +1,1 @@
+"""The HTTP surface: server, wire formats, errors, OpenAPI."""

@@ -1,0 +1,459 @@
+"""The composition root: reads the configuration, builds every part, wires and runs them.
+
+Order of start  database → log → seal → pipeline → `server.start` entry → listeners
+Order of stop   listeners → background tasks → `server.stop` entry → last checkpoint → database
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from socket import gethostname
+
+import msgspec
+
+from strongroom.api.certificates import CertificateFiles, generated_certificate
+from strongroom.api.limits import EdgeLimits, TokenBuckets
+from strongroom.api.listener_facts import Asked, listener_fact
+from strongroom.api.log import PREFIX as LOG_PREFIX
+from strongroom.api.log import LogWire
+from strongroom.api.openapi import Described, document, parameter_for
+from strongroom.api.path_help import help_on, help_on_mount
+from strongroom.api.server import Listener, run_in_loop
+from strongroom.api.server import Server as HttpServer
+from strongroom.api.tls import ListenerTls
+from strongroom.api.vault import PREFIX as VAULT_PREFIX
+from strongroom.api.vault import VaultWire, response
+from strongroom.api.wire import HttpRequest, HttpResponse, Respond, refusal
+from strongroom.audit.entry import SYSTEM
+from strongroom.audit.follower import Follower
+from strongroom.audit.log import Log, LogDamagedError
+from strongroom.audit.witnessing import Witness
+from strongroom.auth.approle.method import AppRole
+from strongroom.auth.userpass.method import Userpass
+from strongroom.base.clock import Clock, MovableClock, SystemClock
+from strongroom.base.configuration import (
+    Configuration,
+    ListenerConfiguration,
+    parse_configuration,
+)
+from strongroom.base.errors import InputError, LimitError, StrongroomError
+from strongroom.base.secret import Secret
+from strongroom.base.version import VERSION
+from strongroom.controls import CONTROLS
+from strongroom.core.leases import Leases
+from strongroom.core.login import Logins, uuid_of
+from strongroom.core.pipeline import Pipeline
+from strongroom.core.records import Mount
+from strongroom.core.request import Incoming
+from strongroom.core.router import Operation, Routes
+from strongroom.core.runtime import Runtime
+from strongroom.core.seal import Seal
+from strongroom.core.server import Server, Settings
+from strongroom.core.system.assembly import live, system_mounts
+from strongroom.core.views import Live, Views, mounted_of
+from strongroom.core.wrapping import Wrapping
+from strongroom.crypto.note import VerifierKey
+from strongroom.engines.cubbyhole.engine import Cubbyhole
+from strongroom.engines.kv.plain import PlainKv
+from strongroom.engines.kv.versioned import VersionedKv
+from strongroom.evidence.routes import evidence_routes
+from strongroom.evidence.run import ControlRuns
+from strongroom.evidence.surroundings import Surroundings
+from strongroom.identity.tokens import CUBBYHOLE, Tokens
+from strongroom.sdk.auth import AuthMethod
+from strongroom.sdk.control import ListenerFact
+from strongroom.sdk.engine import Engine, Route
+from strongroom.sinks.file.sink import FileSink
+from strongroom.storage.barrier import Barrier
+from strongroom.storage.database import Database, InUseError, UnsafeDatabaseError
+from strongroom.storage.opening import open_database
+from strongroom.storage.transaction import Transaction
+
+EVIDENCE = "strongroom/evidence/"
+ENGINES: Mapping[str, Engine] = {
+    "kv": PlainKv(),
+    "kv-v2": VersionedKv(),
+    "cubbyhole": Cubbyhole(),
+}
+METHODS: Mapping[str, AuthMethod] = {"userpass": Userpass(), "approle": AppRole()}
+
+
+def engine_of(row: Mount) -> Engine:
+    """Return the engine behind a mount: its type, and for `kv` its version."""
+    if row.kind == "kv" and row.options.get("version") == "2":
+        return ENGINES["kv-v2"]
+    return ENGINES[row.kind]
+
+
+def live_mount(row: Mount, settings: Settings) -> Live:
+    """Build what serves a mount."""
+    mounted = mounted_of(row, settings.default_ttl, settings.max_ttl)
+    if row.path.startswith("auth/"):
+        method = METHODS[row.kind]
+        routes = Routes(method.routes(), method.kind, method.login())
+        return Live(row, routes, method, mounted)
+    engine = engine_of(row)
+    return Live(row, Routes(engine.routes(), engine.kind), engine, mounted)
+
+
+def openapi_of(mounts: Sequence[Live], generic: bool) -> Mapping[str, object]:
+    """Return the OpenAPI document of these mounts."""
+    return document([described(live) for live in mounts], version=VERSION, generic=generic)
+
+
+def described(live: Live) -> Described:
+    """Return a mount as the document takes it; the core's own have no other place."""
+    fixed = live.system or live.row.uuid == CUBBYHOLE  # cannot be elsewhere
+    parameter = "" if fixed else parameter_for(live.row.path)
+    routes = live.routes.routes
+    return Described(path=live.row.path, kind=live.row.kind, routes=routes, parameter=parameter)
+
+
+def help_of(live: Live, route: Route | None, path: str) -> Mapping[str, object]:
+    """Return what `?help=1` says of a path, or of a whole mount."""
+    kind = live.row.kind
+    if route is not None:
+        return help_on(route, path=path, kind=kind, version=VERSION)
+    about = live.row.description or kind
+    return help_on_mount(live.routes.routes, kind=kind, about=about, version=VERSION)
+
+
+async def build_server(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+    surroundings: Surroundings | None = None,
+) -> Server:
+    """Put the parts together over an open database. Nothing runs yet."""
+    barrier = Barrier(entropy)
+    tokens = Tokens(barrier, entropy)
+    seal, log = Seal(barrier, entropy), Log(database, settings.origin)
+    fixed: dict[str, Live] = {}
+    views = Views(tokens, lambda row: live_mount(row, settings), lambda: fixed, entropy(32))
+    leases, logins, wrapping = Leases(), Logins(tokens, entropy), Wrapping(tokens)
+    pipeline = Pipeline(
+        database=database,
+        barrier=barrier,
+        views=views,
+        tokens=tokens,
+        seal=seal,
+        leases=leases,
+        logins=logins,
+        wrapping=wrapping,
+        clock=clock,
+        entropy=entropy,
+        simulated=settings.simulated,
+    )
+    server = Server(
+        settings=settings,
+        clock=clock,
+        entropy=entropy,
+        database=database,
+        barrier=barrier,
+        seal=seal,
+        tokens=tokens,
+        leases=leases,
+        logins=logins,
+        wrapping=wrapping,
+        log=log,
+        views=views,
+        pipeline=pipeline,
+        engines=ENGINES,
+        methods=METHODS,
+        started_at=clock.now(),
+        openapi=openapi_of,
+    )
+    pipeline.describe = help_of
+    database.follow(views.committed)
+    fixed.update(system_mounts(server))
+    runs = ControlRuns(
+        server=server, controls=CONTROLS, surroundings=surroundings or Surroundings()
+    )
+    fixed[EVIDENCE] = live(server, EVIDENCE, "evidence", evidence_routes(runs))
+    await log.open()
+    await seal.load(Transaction(database, barrier))
+    [[views.generation]] = await database.rows("SELECT generation FROM head WHERE id = 1", ())
+    return server
+
+
+class Application:
+    """Everything under one address: `/v1/…` and `/log/…`; later the API and the console."""
+
+    def __init__(self, server: Server, strangers: TokenBuckets | None = None) -> None:
+        self._vault = VaultWire(server.pipeline, server.entropy, strangers)
+        self._log = LogWire(server.log, self._may_read)
+        self._server = server
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        path = request.raw_path
+        if path.startswith(VAULT_PREFIX):
+            return await self._vault(request)
+        if path.startswith(LOG_PREFIX):
+            return await self._log(request)
+        return refusal(404, "nothing is served here; see /v1/ and /log/")
+
+    def start(self, request: HttpRequest, respond: Respond) -> bool:
+        """Answer without a task where that is possible."""
+        if request.raw_path.startswith(VAULT_PREFIX):
+            return self._vault.start(request, respond)
+        return False
+
+    def refused(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Put on record what the edge refused for its size."""
+        if request.raw_path.startswith(VAULT_PREFIX):
+            [problem] = msgspec.json.decode(response.body)["errors"]
+            self._vault.refused(request, LimitError(problem))
+
+    async def _may_read(self, request: HttpRequest) -> HttpResponse | None:
+        """Ask policy for a bundle as for that path below `strongroom/log/`; this is on record."""
+        incoming = self._vault.incoming(request, LOG_PREFIX, under="strongroom/log/")
+        answer = await self._server.pipeline.handle(incoming)
+        return None if answer.status < 300 else response(answer)
+
+
+# -- running
+
+
+def passphrase_of(configuration: Configuration) -> Secret | None:
+    """Read the passphrase of the seal, the line's end left off; InputError if it cannot be read."""
+    file = configuration.seal.passphrase_file
+    if file is None:
+        return None
+    try:
+        return Secret(file.read_bytes().rstrip(b"\r\n"))
+    except OSError as error:
+        raise InputError("seal.passphrase_file", error.strerror or "cannot be read") from None
+
+
+def settings_of(configuration: Configuration) -> Settings:
+    """Return what of the configuration the core needs."""
+    return Settings(
+        cluster_name=configuration.cluster_name,
+        origin=configuration.log.origin,
+        seal_type=configuration.seal.type,
+        passphrase=passphrase_of(configuration),
+        default_ttl=configuration.default_lease_ttl,
+        max_ttl=configuration.max_lease_ttl,
+        storage_type=configuration.storage.url.partition(":")[0],
+        simulated=configuration.clock.simulated,
+    )
+
+
+def clock_of(configuration: Configuration) -> Clock:
+    """Return the system's clock, or a movable one where the configuration says so."""
+    if not configuration.clock.simulated:
+        return SystemClock()
+    return MovableClock(configuration.clock.start or SystemClock().now())
+
+
+def surroundings_of(configuration: Configuration) -> Surroundings:
+    """Return what evidence is to know of the files and witnesses around the server."""
+    packs = configuration.data_dir / "packs"
+    return Surroundings(
+        packs=packs,
+        files=lambda: written_files(configuration, packs),
+        witnesses=lambda: [str(witness.key) for witness in configuration.log.witnesses],
+    )
+
+
+def written_files(configuration: Configuration, packs: Path) -> list[Path]:
+    """Return the files that this server writes: its database, its sinks and its packs."""
+    database = configuration.storage.sqlite_path
+    beside = [] if database is None else sorted(database.parent.glob(f"{database.name}*"))
+    kept = sorted(packs.glob("*.zip")) if packs.is_dir() else []
+    return [*beside, *(sink.path for sink in configuration.sinks), *kept]
+
+
+def listener_facts(configuration: Configuration, edge: HttpServer) -> list[ListenerFact]:
+    """Ask every listener what TLS it speaks. Blocking."""
+    asked = [
+        Asked(
+            host=bound.host,
+            port=bound.port,
+            tls=bound.tls,
+            server_name=next(iter(each.names), "localhost"),
+            ca_file=str(configuration.data_dir / "tls" / "ca.pem")
+            if each.certificate is None
+            else None,
+        )
+        for bound, each in zip(edge.bound, configuration.listeners, strict=False)
+    ]
+    return [listener_fact(one, SystemClock().now(), os.urandom) for one in asked]
+
+
+def strangers_of(configuration: Configuration) -> TokenBuckets | None:
+    """Return the bound on requests without a token, for each address."""
+    limits = configuration.limits
+    return TokenBuckets(rate=limits.rate, burst=limits.burst) if limits.rate else None
+
+
+def listeners_of(configuration: Configuration, clock: Clock) -> list[Listener]:
+    """Build the listeners; their certificates go by the real clock."""
+    return [_listener(each, configuration, clock) for each in configuration.listeners]
+
+
+def _listener(each: ListenerConfiguration, configuration: Configuration, clock: Clock) -> Listener:
+    tls = None
+    if each.tls:
+        own = each.certificate
+        directory = configuration.data_dir / "tls"
+        names = certificate_names(each)
+        source = (
+            (lambda: CertificateFiles(certificate=own.file, key=own.key))
+            if own is not None
+            else (lambda: generated_certificate(directory, names, clock.now(), os.urandom))
+        )
+        tls = ListenerTls(
+            source,
+            clock=clock,
+            entropy=os.urandom,
+            minimum=each.min_version,
+            request_client_certificate=each.request_client_certificate,
+        )
+    return Listener(host=each.host, port=each.port, tls=tls, trusted_proxies=each.trusted_proxies)
+
+
+def certificate_names(listener: ListenerConfiguration) -> tuple[str, ...]:
+    """Return what a generated certificate names: loopback, this host, and what was given."""
+    always = ("localhost", "127.0.0.1", "::1", gethostname())
+    host = () if listener.host in ("0.0.0.0", "::") else (listener.host,)  # noqa: S104 - compared
+    return tuple(dict.fromkeys((*listener.names, *host, *always)))
+
+
+async def run(
+    configuration: Configuration,
+    *,
+    dev: Dev | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Run a server until it is told to stop. Returns how many requests were left unanswered."""
+    clock = clock_of(configuration)
+    database = await open_database(configuration.storage.url)
+    settings = settings_of(configuration)
+    if dev is not None:
+        settings.seal_type, settings.dev_root_token = "dev", dev.root_token
+    surroundings = surroundings_of(configuration)
+    server = await build_server(database, settings, clock, os.urandom, surroundings)
+    sinks = [FileSink(sink.path) for sink in configuration.sinks]
+    runtime = Runtime(
+        server=server,
+        followers=tuple(
+            Follower(f"file:{sink.path}", made, server.log, database)
+            for sink, made in zip(configuration.sinks, sinks, strict=True)
+        ),
+        witnesses=tuple(
+            Witness(VerifierKey.parse(each.key), each.url) for each in configuration.log.witnesses
+        ),
+        witness_interval=configuration.log.witness_interval.total_seconds(),
+    )
+    await runtime.start(configuration.log.checkpoint_interval.total_seconds())
+    try:
+        await open_by_itself(server, dev)
+        limits = EdgeLimits(body_bytes=configuration.limits.body)
+        edge = HttpServer(
+            Application(server, strangers_of(configuration)),
+            listeners_of(configuration, SystemClock()),
+            clock=SystemClock(),
+            limits=limits,
+        )
+        surroundings.listeners = lambda: listener_facts(configuration, edge)
+        return await edge.run(lambda: say(_ready(edge, dev)))
+    finally:
+        await runtime.stop()
+        for sink in sinks:
+            sink.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dev:
+    """A server for trying things out: it initializes and unseals itself, keys in clear."""
+
+    root_token: str = "root"  # noqa: S105 - known to everybody, as the banner says
+
+
+async def open_by_itself(server: Server, dev: Dev | None) -> None:
+    """Unseal where the seal needs nobody: a passphrase file, or dev mode."""
+    if dev is not None and not server.seal.initialized:
+        await _own(server, "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        await _own(server, "sys/unseal", {"key": "dev"})
+        mount = {
+            "type": "kv",
+            "options": {"version": "2"},
+            "description": "key/value secret storage",
+        }
+        await _own(server, "sys/mounts/secret", mount)
+    elif dev is not None:
+        await _own(server, "sys/unseal", {"key": "dev"})
+    elif server.seal.initialized and server.settings.passphrase is not None:
+        await _own(server, "sys/unseal", {"key": server.settings.passphrase.text()})
+
+
+async def _own(server: Server, path: str, body: Mapping[str, object]) -> None:
+    """Do something as the server itself, on record like any request."""
+    answer = await server.pipeline.handle(
+        Incoming(
+            id=uuid_of(server.entropy(16)),
+            operation=Operation.WRITE,
+            path=path,
+            actor=SYSTEM,
+            body=msgspec.json.encode(body),
+        )
+    )
+    if answer.status >= 400:
+        raise InputError(path, (answer.body or b"").decode())
+
+
+def _ready(edge: HttpServer, dev: Dev | None) -> str:
+    lines = [f"strongroom {VERSION} listens on " + ", ".join(b.url for b in edge.bound)]
+    if dev is not None:
+        lines += [
+            f"dev mode: keys lie in clear; root token: {dev.root_token}",
+            "in another terminal:",
+            f"  export STRONGROOM_ADDR={edge.bound[0].url}",
+            "  strongroom login",
+        ]
+    return "\n".join(lines)
+
+
+def serve(configuration: Configuration, *, dev: Dev | None = None) -> int:
+    """Run a server in this process; returns the exit status.
+
+    A database that another server has open, an unsafe driver or an unusable configuration end it
+    with one line on standard error and status 1.
+    """
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        run_in_loop(lambda: run(configuration, dev=dev, say=_say))
+    except (InUseError, UnsafeDatabaseError, LogDamagedError, StrongroomError) as error:
+        sys.stderr.write(f"strongroom: {error}\n")
+        return 1
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def dev_configuration(address: str, data: Path) -> Configuration:
+    """Return the configuration of a dev server: plain HTTP on loopback, everything in `data`."""
+    text = f"""
+cluster_name = "dev"
+data_dir = "{data}"
+[storage]
+url = "sqlite://{data}/strongroom.db"
+[[listener]]
+address = "{address}"
+tls = false
+"""
+    return parse_configuration(text, source="dev", environ={})
