@@ -1,0 +1,1 @@
+"""The command line; speaks HTTP and imports nothing of the server."""

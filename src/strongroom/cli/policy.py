@@ -1,0 +1,124 @@
+"""`strongroom policy`: list, read, write, delete on the server; `fmt` and `check` offline."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from strongroom.base.errors import InputError
+from strongroom.cli import policy_format, prompt
+from strongroom.cli.commands import command, group, in_session, offline, yes_option
+from strongroom.cli.errors import DOES_NOT_HOLD, OK, CommandError
+from strongroom.cli.generic import show_names
+from strongroom.cli.session import Session
+
+policy = group("policy", "Policies: what they say, and whether they can.")
+_AREA = "sys/policies/acl"
+
+
+@command("list")
+@in_session
+def list_names(session: Session) -> int:
+    """List the names of all policies."""
+    return show_names(session, session.client.list(_AREA), _AREA)
+
+
+@command("read")
+@click.argument("name")
+@in_session
+def read(session: Session, name: str) -> None:
+    """Print a policy."""
+    found = session.client.get(f"{_AREA}/{name}")["data"]
+    session.answer(
+        found, lambda: session.output.line(session.output.safe(found["policy"].rstrip()))
+    )
+
+
+@command("write")
+@click.argument("name")
+@click.argument("file")
+@in_session
+def write(session: Session, name: str, file: str) -> None:
+    """Store the policy in FILE, or on the standard input for `-`."""
+    session.client.post(f"{_AREA}/{name}", {"policy": _text(file)})
+    session.output.done(f"policy {name} written")
+
+
+def _text(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(file).read_text()
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is not UTF-8 text") from None
+
+
+@command("delete")
+@click.argument("name")
+@yes_option
+@in_session
+def delete(session: Session, name: str, yes: bool) -> None:
+    """Remove a policy; tokens that hold it lose what it granted."""
+    prompt.agree(f"Remove the policy {name}?", given=yes)
+    session.client.delete(f"{_AREA}/{name}")
+    session.output.done(f"policy {name} removed")
+
+
+@offline("fmt")
+@click.argument("file")
+@click.option("--check", "ask", is_flag=True, help="Change nothing; exit status 3 if it would.")
+@in_session
+def fmt(session: Session, file: str, ask: bool) -> int:
+    """Lay a policy out in one way; `-` reads the standard input and prints."""
+    text = _text(file)
+    _parse(file, text)
+    laid_out = policy_format.laid_out(text)
+    if ask:
+        same = text == laid_out
+        session.output.line(f"{file} is laid out" if same else f"{file} would change")
+        return OK if same else DOES_NOT_HOLD
+    if file == "-":
+        session.output.raw(laid_out, newline=False)
+    elif text != laid_out:
+        Path(file).write_text(laid_out)
+        session.output.done(f"{file} laid out")
+    return OK
+
+
+@offline("check")
+@click.argument("files", nargs=-1, required=True)
+@in_session
+def check(session: Session, files: tuple[str, ...]) -> int:
+    """Say whether policies can be read, and what they hold."""
+    found = {file: _problem(file) for file in files}
+    if session.output.as_json:
+        session.output.json({file: {"error": problem} for file, problem in found.items()})
+    for file, problem in found.items():
+        if problem is not None:
+            session.output.note(f"error: {file}: {problem}")
+        else:
+            session.output.done(f"{file} can be read")
+    return DOES_NOT_HOLD if any(found.values()) else OK
+
+
+def _problem(file: str) -> str | None:
+    try:
+        _parse(file, _text(file))
+    except CommandError as problem:
+        return problem.problem.removeprefix(f"{file}: ")
+    return None
+
+
+def _parse(file: str, text: str) -> None:
+    from strongroom.identity.policy.document import parse_policy  # noqa: PLC0415  these two alone
+
+    try:
+        parse_policy(Path(file).stem, text)
+    except InputError as problem:
+        raise CommandError(f"{file}: {problem.problem}", exit_code=DOES_NOT_HOLD) from None
+
+
+for _each in (list_names, read, write, delete, fmt, check):
+    policy.add_command(_each)

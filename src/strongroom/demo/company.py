@@ -1,0 +1,141 @@
+"""Tidewater Books, a small company that sells books on the web: who works there, and what with.
+
+Each environment is a mount of its own, and so is each way in: whoever logs in by a mount that
+is bound to an environment is bound to it too. People of operations are bound to none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+NAME: Final = "Tidewater Books"
+EVE: Final = datetime(2025, 12, 31, 9, 0, tzinfo=UTC)  # when the server is set up
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+END: Final = datetime(2026, 4, 1, tzinfo=UTC)
+ENVIRONMENTS: Final = ("development", "staging", "production")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody with a user name and a password."""
+
+    name: str
+    work: str
+    mount: str
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A program that logs in by itself."""
+
+    name: str
+    environment: str  # empty for what runs the place
+    policies: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    weekends: bool = True
+    ttl: str = "12h"
+
+    @property
+    def mount(self) -> str:
+        """The auth mount that it logs in by."""
+        return f"approle-{self.environment or 'operations'}"
+
+
+INES: Final = Person(
+    name="ines", work="platform engineer", mount="userpass", policies=("platform",)
+)
+SOFIA: Final = Person(name="sofia", work="security lead", mount="userpass", policies=("security",))
+RUTH: Final = Person(name="ruth", work="auditor", mount="userpass", policies=("auditor",))
+TOMAS: Final = Person(
+    name="tomas", work="developer", mount="developers", policies=("developer", "hotfix")
+)
+MEI: Final = Person(name="mei", work="developer", mount="developers", policies=("developer",))
+PEOPLE: Final = (INES, SOFIA, RUTH, TOMAS, MEI)
+
+
+def _app(name: str, environment: str, *, weekends: bool = True, also: str = "") -> Workload:
+    paths = (f"{name}/database", *((f"{name}/{also}",) if also else ()))
+    return Workload(
+        name=f"{name}-{environment}",
+        environment=environment,
+        policies=(f"{name}-{environment}",),
+        reads=paths,
+        weekends=weekends,
+    )
+
+
+SHOP_IN_DEVELOPMENT: Final = _app("shop", "development", weekends=False, also="search")
+SHOP_IN_STAGING: Final = _app("shop", "staging", weekends=False, also="search")
+SHOP: Final = _app("shop", "production", also="search")
+PAYMENTS: Final = _app("payments", "production", also="processor")
+MAILER: Final = _app("mailer", "production")
+APPS: Final = (SHOP_IN_DEVELOPMENT, SHOP_IN_STAGING, SHOP, PAYMENTS, MAILER)
+TIMEKEEPER: Final = Workload(name="timekeeper", environment="", policies=("timekeeper",), ttl="24h")
+CONTROL_RUNNER: Final = Workload(
+    name="control-runner", environment="", policies=("control-runner",), ttl="1h"
+)
+WORKLOADS: Final = (*APPS, TIMEKEEPER, CONTROL_RUNNER)
+PROJECTS: Final = ("shop", "payments", "mailer")
+
+
+def rule(path: str, *capabilities: str) -> str:
+    """Return a rule in Vault's policy language."""
+    listed = ", ".join(f'"{each}"' for each in capabilities)
+    return f'path "{path}" {{ capabilities = [{listed}] }}\n'
+
+
+def policies() -> dict[str, str]:
+    """Return the text of each policy: nobody can do more than the work takes."""
+    keep = "".join(
+        rule(f"{environment}/data/{project}/*", "create", "update", "patch")
+        + rule(f"{environment}/metadata/{project}/*", "read", "list", "create", "update")
+        for environment in ENVIRONMENTS
+        for project in PROJECTS
+    )
+    apps = {
+        app.policies[0]: "".join(
+            rule(f"{app.environment}/data/{path}", "read") for path in app.reads
+        )
+        for app in APPS
+    }
+    return {
+        **apps,
+        "platform": keep
+        + "".join(
+            rule(f"auth/{one.mount}/role/{one.name}/secret-id", "update") for one in WORKLOADS
+        ),
+        "developer": "".join(
+            rule(f"development/data/{project}/*", "create", "read", "update", "patch")
+            + rule(f"development/metadata/{project}/*", "read", "list")
+            for project in PROJECTS
+        ),
+        "hotfix": "# Written in a hurry. What it grants, the guardrail of production refuses.\n"
+        + rule("production/data/shop/database", "read"),
+        "security": rule("auth/token/revoke-accessor", "update")
+        + rule("auth/token/lookup-accessor", "update")
+        + rule("auth/developers/users/*", "read", "delete")
+        + rule("sys/policies/acl/*", "read", "create", "update", "delete", "list")
+        + rule("strongroom/access/*", "read", "update")
+        + rule("strongroom/log/*", "read"),
+        "auditor": rule("strongroom/log/*", "read")
+        + rule("strongroom/evidence/*", "create", "read", "update", "list"),
+        "timekeeper": rule("strongroom/clock", "read", "update", "sudo"),
+        "control-runner": rule("strongroom/evidence/*", "create", "read", "update", "list"),
+    }
+
+
+def secrets_of(environment: str, password: str) -> dict[str, dict[str, str]]:
+    """Return what is stored in an environment; `password` is random, and made anew each time."""
+    host = f"db.{environment}.tidewater.example"
+    found = {
+        f"{project}/database": {"host": host, "username": project, "password": password}
+        for project in PROJECTS
+    }
+    return {
+        **found,
+        "shop/search": {"url": f"https://search.{environment}.tidewater.example", "key": password},
+        "payments/processor": {"account": "tidewater", "key": password},
+    }

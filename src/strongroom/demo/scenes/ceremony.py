@@ -1,0 +1,97 @@
+"""The root token's only use: environments, ways in, policies, people, workloads; then revoked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from strongroom.demo import company
+from strongroom.demo.company import ENVIRONMENTS, PEOPLE, WORKLOADS, Workload
+from strongroom.demo.stage import Scene, Stage
+from strongroom.demo.vault import refusal
+
+FOR_A_DAY = {"token_ttl": "8h", "token_max_ttl": "12h"}
+LIFE = {"token_max_ttl": "24h", "secret_id_ttl": "768h"}
+
+
+def play(stage: Stage) -> None:
+    """Set the company up, and give the root token back."""
+    root = stage.vault.client(stage.root_token)
+    with stage.step("Three environments, each with a store of its own") as step:
+        _environments(stage, root)
+        step.detail = ", ".join(ENVIRONMENTS)
+    with stage.step("A policy for each task: nobody can do more than the work takes") as step:
+        texts = company.policies()
+        for name, text in texts.items():
+            root.sys.create_or_update_acl_policy(name, text)
+        stored = set(root.sys.list_policies()["data"]["policies"])
+        step.expect(stored >= set(texts), f"missing: {sorted(set(texts) - stored)}")
+        step.detail = f"{len(texts)} policies"
+    with stage.step("People log in by password, developers bound to development") as step:
+        _people(stage, root)
+        step.detail = ", ".join(one.name for one in PEOPLE)
+    with stage.step("Workloads log in by AppRole, each bound to its environment") as step:
+        for workload in WORKLOADS:
+            stage.credentials[workload.name] = _workload(root, workload)
+        step.detail = f"{len(WORKLOADS)} workloads"
+    with stage.step("The log's key and its first checkpoint are handed out, on paper") as step:
+        status = root.read("strongroom/log/status")["data"]
+        stage.log_key = status["key"]
+        step.expect(bool(status["simulated_clock"]), "the log does not say that time is simulated")
+        step.detail = f"{stage.log_key.partition('+')[0]}, clock: simulated"
+    with stage.step("The auditor sets up a witness, to cosign what the log claims") as step:
+        _set_up_witness(stage)
+        step.detail = stage.witness_key.partition("+")[0]
+    with stage.step("The root token is revoked, and refused from then on") as step:
+        root.auth.token.revoke_self()
+        step.expect(refusal(root.auth.token.lookup_self) is not None, "it still works")
+        stage.root_token = ""
+        step.detail = "permission denied"
+
+
+def _set_up_witness(stage: Stage) -> None:
+    key, state = stage.witness_files[:2], stage.witness_files[2:]
+    made = stage.shell.ok("witness", "keygen", "auditors.example/witness", *key)
+    stage.witness_key = made.out.strip()
+    stage.shell.ok("witness", "add", "--log-vkey", stage.log_key, *state)
+
+
+def _environments(stage: Stage, root: Any) -> None:
+    for name in ENVIRONMENTS:
+        root.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
+        words = (f"--paths={name}/*", "--protected", "--open")
+        stage.shell.ok("environment", "write", name, *words, token=stage.root_token)
+
+
+def _people(stage: Stage, root: Any) -> None:
+    root.sys.enable_auth_method("userpass", path="userpass")
+    bound = {"environment": "development"}
+    root.sys.enable_auth_method("userpass", path="developers", options=bound)
+    for person in PEOPLE:
+        stage.passwords[person.name] = stage.secret(6)
+        root.auth.userpass.create_or_update_user(
+            person.name,
+            password=stage.passwords[person.name],
+            mount_point=person.mount,
+            token_policies=list(person.policies),
+            **FOR_A_DAY,
+        )
+
+
+def _workload(root: Any, workload: Workload) -> dict[str, str]:
+    _way_in(root, workload)
+    role = {"token_policies": list(workload.policies), "token_ttl": workload.ttl, **LIFE}
+    at = {"role_name": workload.name, "mount_point": workload.mount}
+    root.auth.approle.create_or_update_approle(**at, **role)
+    role_id = root.auth.approle.read_role_id(**at)["data"]["role_id"]
+    secret_id = root.auth.approle.generate_secret_id(**at)["data"]["secret_id"]
+    return {"role_id": role_id, "secret_id": secret_id}
+
+
+def _way_in(root: Any, workload: Workload) -> None:
+    if f"{workload.mount}/" in root.sys.list_auth_methods()["data"]:
+        return
+    bound = {"environment": workload.environment} if workload.environment else {}
+    root.sys.enable_auth_method("approle", path=workload.mount, options=bound)
+
+
+SCENE = Scene(name="ceremony", title="The ceremony of the root token", play=play, essential=True)

@@ -1,0 +1,43 @@
+"""The whole story, as `make demo ARGS='--exit --format json'` plays it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from strongroom.demo.processes import PROGRAM
+
+SOURCE = Path(__file__).parents[2] / "src"
+SPINE = {
+    *("T02", "T03", "T05", "T11", "T12", "T17", "T18"),
+    *("T34", "T35", "T36", "T62", "T63", "T64", "T67"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_every_step_holds_and_the_last_line_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "demo", "--exit", "--format", "json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+
+    assert done.stdout, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [step for step in found["steps"] if not step["held"]] == []
+    assert done.returncode == 0
+    assert found["pack_verified"]
+    assert found["tamper_detected"]
+    assert found["log_size"] > 1_000
+    assert set(found["controls"]) >= SPINE
+    assert Path(found["pack"]).is_file()
+    assert not list((tmp_path / "demo").glob("*.pid"))
