@@ -1,0 +1,1 @@
+"""Compares strongroom with OpenBao on one machine; `make bench`."""
