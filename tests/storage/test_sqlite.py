@@ -207,6 +207,60 @@ class TestItsFile:
             await desk.database.rows("SELECT 1 FROM nowhere", ())
 
 
+class TestBesideSomebodyElse:
+    """A backup or a person with the sqlite3 program may hold the file for a while."""
+
+    @pytest.fixture
+    def other(self, desk: Desk, path: Path) -> Iterator[Any]:
+        db = connect(path)
+        db.execute("BEGIN IMMEDIATE")
+        yield db
+        db.close()
+
+    async def test_a_commit_waits_for_them_and_the_loop_does_not(
+        self, desk: Desk, other: Any
+    ) -> None:
+        keeping = asyncio.ensure_future(desk.keep(a=1))
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            assert await desk.find("a") is None  # reads go on
+
+        assert not keeping.done()
+        other.execute("ROLLBACK")
+        assert (await keeping).problem is None
+        assert await desk.find("a") == 1
+
+    async def test_who_holds_it_too_long_is_trouble_until_they_let_go(
+        self, desk: Desk, other: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "BUSY_MILLISECONDS", 20)
+
+        outcome = await desk.keep(a=1)
+        told = desk.database.trouble()
+        other.execute("ROLLBACK")
+        await until(lambda: desk.database.trouble() is None)
+
+        assert isinstance(outcome.problem, UnavailableError)
+        assert told is not None
+        assert (await desk.keep(a=2)).problem is None
+        assert await desk.find("a") == 2
+
+    async def test_a_close_waits_for_what_waits_for_them(
+        self, desk: Desk, path: Path, other: Any
+    ) -> None:
+        keeping = asyncio.ensure_future(desk.keep(a=1))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(desk.database.close())
+        await asyncio.sleep(0.05)
+        other.execute("ROLLBACK")
+        await closing
+
+        assert (await keeping).problem is None
+        database = await open_database(f"sqlite://{path}")
+        assert await Desk(database, desk.barrier).find("a") == 1
+        await database.close()
+
+
 class TestWhenItIsFull:
     """A full database is told as such, half of nothing is kept, and it goes on by itself."""
 

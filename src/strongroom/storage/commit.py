@@ -171,12 +171,7 @@ async def commit_batch(db: Connection, batch: Sequence[Request]) -> Committed:
 
     Raises if nothing was committed; InDoubtError if nobody knows.
     """
-    try:
-        await db.begin()
-        done = await _apply(db, batch)
-    except BaseException:
-        await db.rollback()
-        raise
+    done = await apply_batch(db, batch)
     try:
         await db.commit()
     except Exception as error:
@@ -187,6 +182,19 @@ async def commit_batch(db: Connection, batch: Sequence[Request]) -> Committed:
         raise
     db.changes.add(done.topics)
     return done
+
+
+async def apply_batch(db: Connection, batch: Sequence[Request]) -> Committed:
+    """Do all of a commit but the commit itself; whoever calls does that, or a rollback.
+
+    Raises, with nothing left under way, where the whole batch failed.
+    """
+    try:
+        await db.begin()
+        return await _apply(db, batch)
+    except BaseException:
+        await db.rollback()
+        raise
 
 
 async def _apply(db: Connection, batch: Sequence[Request]) -> Committed:

@@ -1,4 +1,8 @@
-"""SQLite, the embedded default: reads on the loop's thread, one writer thread with group commit.
+"""SQLite, the embedded default: everything on the loop's thread but what waits for the disk.
+
+A batch is written into its transaction on the loop's thread, and committed, which syncs, on one
+of its own: of the whole only that call takes long, and in it the interpreter is free. Written
+there too, each statement would have to wait for the interpreter again while requests keep it busy.
 
 Specs   WAL, `synchronous=FULL`: a commit returns after its WAL frames are synced.
         SQLite 3.7.0 to 3.51.2 can lose committed writes of a WAL (the reset bug, mended in
@@ -17,7 +21,9 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import pysqlite3 as sqlite
@@ -30,7 +36,7 @@ from strongroom.storage.commit import (
     Committed,
     Outcome,
     Request,
-    commit_batch,
+    apply_batch,
 )
 from strongroom.storage.database import (
     InUseError,
@@ -43,6 +49,7 @@ from strongroom.storage.database import (
 from strongroom.storage.transaction import Values
 
 Result = TypeVar("Result")
+Job = tuple[Callable[[], None], Callable[[Exception | None], None]]  # what to do; who is told
 WAL_RESET_FIXED = (3, 51, 3)
 FIXED_BACKPORTS = ((3, 50, 7), (3, 44, 6))
 FULL = 2  # of PRAGMA synchronous
@@ -50,8 +57,9 @@ MIB = 2**20
 RESERVE = 64 * MIB  # stays free: the health endpoint says so before the disk is full
 BATCH = 512  # requests in one commit at most, so that the first of them need not wait for the last
 PROBE_SECONDS = 1.0
+BUSY_MILLISECONDS = 5000
 PRAGMAS = (
-    "PRAGMA busy_timeout = 5000",
+    f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",  # where a plain sync stops at the drive's cache (macOS)
@@ -69,6 +77,7 @@ READ_ONLY = "PRAGMA query_only = ON"
 # driver of its values (no code); anything else is about the database.
 ONE_STATEMENT = (None, 1, 18, 19, 20, 21, 25)
 DAMAGED = (11, 26)  # CORRUPT, NOTADB
+BUSY = 5
 RAISE_HEAD = "UPDATE head SET generation = generation + ? WHERE id = 1"
 
 
@@ -123,12 +132,25 @@ class SqliteConnection:
 
     def __init__(self, db: Any) -> None:
         self._db = db
+        self._begun = False
         self.left: tuple[int, int] | None = None
         self.changes = Changes()
+        db.execute("PRAGMA busy_timeout = 0")  # the loop's thread waits for nobody
 
     async def begin(self) -> None:
-        """Begin as the only writer."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Begin as the only writer, or go on where `begin_patiently` did. Waits for nobody."""
+        if not self._begun:
+            self._db.execute("BEGIN IMMEDIATE")
+        self._begun = False
+
+    def begin_patiently(self) -> None:
+        """Begin, waiting for somebody else's transaction (a backup's, a person's) to end."""
+        self._db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._begun = True
+        finally:
+            self._db.execute("PRAGMA busy_timeout = 0")
 
     async def commit(self) -> None:
         """Commit and sync."""
@@ -181,6 +203,7 @@ class SqliteConnection:
     async def probe(self) -> None:
         """Commit a page that changes nothing; raises what a request would meet."""
         try:
+            self.begin_patiently()
             await self.begin()
             await self.head()
             await self.run(RAISE_HEAD, (1,))
@@ -206,15 +229,17 @@ class SqliteDatabase:
         self._write.execute("PRAGMA wal_autocheckpoint = 0")  # the checkpointer's work
         self._connection = SqliteConnection(self._write)
         self._queue: list[Request] = []
-        self._mutex = threading.Lock()
-        self._wake = threading.Event()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._idle = asyncio.Event()  # nothing is queued, and nothing under way
+        self._idle.set()
         self._written = threading.Event()
         self._pause = threading.Event()
         self._closing = False
         self._snapshot = False
         self._failed: str | None = None
+        self._probing: asyncio.TimerHandle | None = None
         self._listeners: list[Listener] = []
-        self._thread = threading.Thread(target=self._write_loop, name="committer", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="committer", daemon=True)
         self._checkpointer = threading.Thread(
             target=self._checkpoint_loop, name="checkpointer", daemon=True
         )
@@ -245,17 +270,15 @@ class SqliteDatabase:
 
     def submit(self, request: Request) -> None:
         """Queue a request for the next commit."""
-        with self._mutex:
-            if self._closing:
-                request.outcome = Outcome(NO_ENTRY, 0, UnavailableError("the server stops"))
-                self._loop.call_soon(self._answer, None, [request])
-                return
-            self._queue.append(request)
-            first = len(self._queue) == 1
-        if first:
-            # After what else is ready in this turn of the loop: the writer then takes all of it
-            # in one commit, instead of contending for the interpreter with the rest.
-            self._loop.call_soon(self._wake.set)
+        if self._closing:
+            request.outcome = Outcome(NO_ENTRY, 0, UnavailableError("the server stops"))
+            self._loop.call_soon(self._answer, None, [request])
+            return
+        self._queue.append(request)
+        if self._idle.is_set():
+            self._idle.clear()
+            # After what else is ready in this turn of the loop: one commit for all of it.
+            self._loop.call_soon(self._next)
 
     def follow(self, listener: Listener) -> None:
         """Call `listener` after each commit."""
@@ -275,68 +298,114 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Commit what is queued, empty the WAL, and let go of the file."""
-        with self._mutex:
-            again, self._closing = self._closing, True
-        self._wake.set()
+        again, self._closing = self._closing, True
+        await self._idle.wait()
+        if again:
+            return
+        if self._probing is not None:
+            self._probing.cancel()
+        self._jobs.put(None)
         self._pause.set()
         self._written.set()
         await asyncio.to_thread(self._checkpointer.join)
         await asyncio.to_thread(self._thread.join)
-        if not again:
-            self._end_snapshot()
-            self._read.close()
-            os.close(self._lock)
+        self._end_snapshot()
+        self._read.close()
+        os.close(self._lock)
 
-    # -- the writer's thread
+    # -- committing, on the loop's thread
 
-    def _write_loop(self) -> None:
-        while True:
-            woken = self._wake.wait(PROBE_SECONDS if self._failed else None)
-            self._wake.clear()
-            while batch := self._next_batch():
-                self._commit(batch)
-            if self._closing:
-                break
-            if not woken:
-                self._probe()
+    def _next(self) -> None:
+        """Write what is queued into a transaction, and have it committed."""
+        batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+        if batch:
+            self._write_batch(batch)
+        else:
+            self._idle.set()
+
+    def _write_batch(self, batch: list[Request]) -> None:
+        try:
+            done = immediate(apply_batch(self._connection, batch))
+        except Exception as error:  # noqa: BLE001 - each request is told; none is acknowledged
+            if getattr(error, "sqlite_errorcode", None) == BUSY:
+                waiting = partial(self._begun, batch)
+                self._jobs.put((self._connection.begin_patiently, waiting))
+            else:
+                self._lost(batch, error)
+        else:
+            self._jobs.put((self._commit, partial(self._committed, batch, done)))
+
+    def _begun(self, batch: list[Request], error: Exception | None) -> None:
+        if error is None:
+            self._write_batch(batch)
+        else:
+            self._lost(batch, error)
+
+    def _committed(self, batch: list[Request], done: Committed, error: Exception | None) -> None:
+        if error is not None:
+            immediate(self._connection.rollback())
+            self._lost(batch, error)
+            return
+        self._connection.changes.add(done.topics)
+        self._connection.left = (done.first + len(done.digests), done.generation)
+        self._failed = None
+        self._answer(done, batch)
+        self._next()
+
+    def _lost(self, batch: list[Request], error: Exception) -> None:
+        failure = self._fail(error)
+        for request in batch:
+            request.outcome = Outcome(NO_ENTRY, 0, failure)
+        self._answer(None, batch)
+        self._next()
+
+    def _fail(self, error: Exception) -> Exception:
+        """Remember why commits fail, and try again in a while; return what a request is told."""
+        known = isinstance(error, (sqlite.Error, OvertakenError))
+        failure = unavailable(error) if known else error
+        self._failed = str(failure) if known else f"a defect: {type(error).__name__}"
+        if self._probing is None:
+            self._probing = self._loop.call_later(PROBE_SECONDS, self._probe)
+        return failure
+
+    def _probe(self) -> None:
+        self._probing = None
+        if not self._idle.is_set() or self._closing:  # the commits under way will tell
+            return
+        self._idle.clear()
+        self._jobs.put((lambda: immediate(self._connection.probe()), self._probed))
+
+    def _probed(self, error: Exception | None) -> None:
+        if error is None:
+            self._failed = None
+        else:
+            self._fail(error)
+        self._next()
+
+    def _answer(self, done: Committed | None, batch: list[Request]) -> None:
+        self._end_snapshot()
+        deliver(self._loop, done, self._listeners, batch)
+
+    # -- the committer's thread
+
+    def _work(self) -> None:
+        """Do what may wait for the disk, one thing at a time, and tell the loop of each."""
+        while (job := self._jobs.get()) is not None:
+            act, then = job
+            error: Exception | None = None
+            try:
+                act()
+            except Exception as raised:  # noqa: BLE001 - whoever waits is told
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                self._loop.call_soon_threadsafe(then, error)
         with contextlib.suppress(sqlite.Error):
             self._write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._write.close()
 
-    def _next_batch(self) -> list[Request]:
-        with self._mutex:
-            batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-        return batch
-
-    def _commit(self, batch: list[Request]) -> None:
-        done: Committed | None = None
-        try:
-            done = immediate(commit_batch(self._connection, batch))
-        except Exception as error:  # noqa: BLE001 - each request is told; none is acknowledged
-            failure = self._fail(error)
-            for request in batch:
-                request.outcome = Outcome(NO_ENTRY, 0, failure)
-        else:
-            self._written.set()
-            self._connection.left = (done.first + len(done.digests), done.generation)
-            self._failed = None
-        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-            self._loop.call_soon_threadsafe(self._answer, done, batch)
-
-    def _probe(self) -> None:
-        try:
-            immediate(self._connection.probe())
-        except Exception as error:  # noqa: BLE001 - it stays as it was, and is tried again
-            self._fail(error)
-        else:
-            self._failed = None
-
-    def _fail(self, error: Exception) -> Exception:
-        """Remember why commits fail; return what a request is told."""
-        known = isinstance(error, (sqlite.Error, OvertakenError))
-        failure = unavailable(error) if known else error
-        self._failed = str(failure) if known else f"a defect: {type(error).__name__}"
-        return failure
+    def _commit(self) -> None:
+        immediate(self._connection.commit())
+        self._written.set()
 
     # -- the checkpointer's thread
 
@@ -351,12 +420,6 @@ class SqliteDatabase:
             if not self._closing:
                 self._pause.wait(CHECKPOINT_SECONDS)
         db.close()
-
-    # -- the loop's thread
-
-    def _answer(self, done: Committed | None, batch: list[Request]) -> None:
-        self._end_snapshot()
-        deliver(self._loop, done, self._listeners, batch)
 
 
 def take_lock(path: Path) -> int:
