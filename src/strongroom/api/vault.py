@@ -22,7 +22,6 @@ from strongroom.api.wire import HttpRequest, HttpResponse
 from strongroom.base.duration import parse_duration
 from strongroom.base.errors import (
     InputError,
-    LimitError,
     MediaTypeError,
     StrongroomError,
     UnsupportedError,
@@ -63,9 +62,9 @@ class VaultWire:
         entropy: Callable[[int], bytes],
         strangers: TokenBuckets | None = None,
     ) -> None:
-        """Serve; `strangers` bounds how often an address may ask without a token."""
+        """Serve; `strangers` bounds how often an address may ask without a token that stands."""
         self._pipeline = pipeline
-        self._strangers = strangers
+        self._bound = None if strangers is None else lambda a: strangers.take(a, monotonic())
         self._ids = request_ids(entropy)
         self._recording: set[asyncio.Task[Answer]] = set()
         self._at_once = pipeline.database.kind == "sqlite"  # its reads return without waiting
@@ -101,6 +100,7 @@ class VaultWire:
             address=request.peer[0],
             port=request.peer[1],
             body=request.body or None,
+            bound=self._bound,
         )
         try:
             incoming.path = under + clean_path(request.raw_path[len(prefix) :])
@@ -109,10 +109,6 @@ class VaultWire:
             _take_headers(incoming, request.headers)
             if request.method == "HEAD" and not under and incoming.path != HEALTH:
                 raise UnsupportedError("unsupported operation")
-            if self._strangers is not None and not incoming.token:
-                wait = self._strangers.take(incoming.address, monotonic())
-                if wait:
-                    raise LimitError("too many requests without a token", wait)
         except StrongroomError as error:
             incoming.problem = error
             incoming.path = incoming.path or shown_path(request.raw_path)

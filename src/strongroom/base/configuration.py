@@ -125,7 +125,7 @@ class SinkConfiguration:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfiguration:
-    """`rate` and `burst` are unauthenticated requests of one address; a rate of 0 is none."""
+    """`rate` and `burst` are requests of one address without a valid token; 0 is no limit."""
 
     body: int = 32 * 1024 * 1024
     rate: float = 5000.0

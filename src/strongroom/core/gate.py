@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from strongroom.base.errors import DeniedError, InputError
+from strongroom.base.errors import DeniedError, InputError, LimitError
 from strongroom.core.attempt import Attempt
 from strongroom.core.fields import declared, members
 from strongroom.core.router import Operation
@@ -46,18 +46,21 @@ class Gate:
     call: Callable[[Attempt], Call]
 
     async def authenticate(self, attempt: Attempt, *, is_open: bool) -> None:
-        """Find out who asks. On an open path nobody need be, and no use is counted."""
-        incoming = attempt.incoming
+        """Find out who asks. On an open path nobody need be, and no use is counted.
+
+        Where nobody is, for want of a token or of one that stands, the address is counted:
+        LimitError if it has asked too often. While sealed no token can be judged.
+        """
+        incoming, sealed = attempt.incoming, attempt.transaction.barrier.sealed
         if incoming.actor is not None:
             attempt.actor, attempt.known = incoming.actor, True
             return
-        if attempt.transaction.barrier.sealed:
-            return
         session = None
-        if incoming.token:
+        if incoming.token and not sealed:
             session = await self.views.session(attempt.transaction, incoming.token, attempt.now)
         if session is None:
-            if is_open:
+            _bound_strangers(attempt)
+            if is_open or sealed:
                 return
             raise DeniedError
         here = session.from_here(incoming.address)
@@ -123,6 +126,16 @@ class Gate:
         given = match.bound.decode(match.fields, incoming.query, incoming.body).given
         there = await match.bound.route.exists(self.call(attempt), given)
         return Asked.UPDATE if there else Asked.CREATE
+
+
+def _bound_strangers(attempt: Attempt) -> None:
+    """Count a request that nobody is behind, once however often it is served."""
+    incoming = attempt.incoming
+    count, incoming.bound = incoming.bound, None
+    wait = count(incoming.address) if count else 0
+    if wait:
+        attempt.code = "request.limited"
+        raise LimitError("too many requests without a valid token", wait)
 
 
 def _bound_page(attempt: Attempt, decision: Decision) -> None:

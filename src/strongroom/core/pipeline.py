@@ -194,11 +194,11 @@ class Pipeline:
         no_route = await self._route(attempt)
         is_open = attempt.is_open
         logs_in = attempt.match is not None and attempt.match.bound.login is not None
+        await self._gate.authenticate(attempt, is_open=is_open)
         if self.barrier.sealed and (logs_in or not is_open):
             raise SealedError("Vault is sealed")
         if is_open and len(incoming.body or b"") > OPEN_BODY:
             raise LimitError(f"request body too large here: the limit is {OPEN_BODY} bytes")
-        await self._gate.authenticate(attempt, is_open=is_open)
         if not is_open:
             await self._gate.authorize(attempt)
         if no_route is not None:

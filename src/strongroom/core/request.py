@@ -31,6 +31,8 @@ class Incoming:
     port: int = 0
     actor: Actor | None = None  # set for the server's own work, which needs no token
     problem: Exception | None = None  # found while decoding; answered after it is written down
+    # Counts an address that asks with nobody behind it: seconds that it must wait, or 0.
+    bound: Callable[[str], int] | None = None
 
     def __repr__(self) -> str:
         return f"<Incoming {self.operation} {self.path}>"
