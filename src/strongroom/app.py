@@ -135,7 +135,7 @@ async def build_server(
     """Put the parts together over an open database. Nothing runs yet."""
     barrier = Barrier(entropy)
     tokens = Tokens(barrier, entropy)
-    seal, log = Seal(barrier, entropy), Log(database, settings.origin)
+    seal, log = Seal(barrier, entropy), Log(database, settings.origin, barrier)
     fixed: dict[str, Live] = {}
     views = Views(tokens, lambda row: live_mount(row, settings), lambda: fixed, entropy(32))
     leases, logins, wrapping = Leases(), Logins(tokens, entropy), Wrapping(tokens)

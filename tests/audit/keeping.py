@@ -15,8 +15,10 @@ from strongroom.storage.database import Database, Listener
 from strongroom.storage.opening import open_database
 from strongroom.storage.transaction import Values
 from tests.audit.published import LOG
+from tests.storage.requests import fresh_barrier
 
 NOW = datetime(2026, 9, 21, tzinfo=UTC)
+BARRIER = fresh_barrier()
 TRIGGERS = {
     "sqlite": ("DROP TRIGGER {table}_refuses_update", "DROP TRIGGER {table}_refuses_delete"),
     "postgresql": ("DROP TRIGGER {table}_refuses_change ON {table}",),
@@ -72,7 +74,7 @@ class Kept:
 
     async def open(self, *, unlocked: bool = True) -> Log:
         self.database = Interfered(await open_database(self.url))
-        self.log = Log(self.database, LOG.name)
+        self.log = Log(self.database, LOG.name, BARRIER)
         try:
             await self.log.open()
         except BaseException:

@@ -18,7 +18,7 @@ from strongroom.crypto.merkle import Tree, leaf_hash, verify_consistency
 from strongroom.crypto.note import SigningKey
 from strongroom.crypto.tiles import bundle_path, edge_of, encode_bundle, tile_path, width_at
 from strongroom.storage.opening import open_database
-from tests.audit.keeping import NOW, Kept, behind_our_back, change
+from tests.audit.keeping import BARRIER, NOW, Kept, behind_our_back, change
 from tests.audit.published import LOG, checkpoint, entries, write
 
 SIZES = (1, 255, 256, 257, 600)
@@ -469,7 +469,7 @@ async def test_a_database_of_another_log_is_refused(url: str) -> None:
     database = await open_database(url)
 
     with pytest.raises(LogDamagedError, match=r"this is the log of audit\.example\.com/log"):
-        await Log(database, "another.example.com/log").open()
+        await Log(database, "another.example.com/log", BARRIER).open()
     await database.close()
 
 

@@ -10,9 +10,10 @@ Order  entries are committed → tree in memory → full tiles and checkpoint in
 Trust  Whoever controls the host and the signing key can rewrite what no witness has seen yet.
        Whoever can only write to the database cannot put a history of his own behind a
        checkpoint that is there: the newest must bear our signature, and what follows it must
-       follow from it. He can delete every checkpoint and tile, and then the log begins anew,
-       signed; kept checkpoints, receipts and witnesses show that, nothing in the database does.
-       At start the entries behind the last full tile are compared; `audit.reader` compares all.
+       follow from it. That the newest was not deleted, a sealed mark shows at the unseal
+       (`audit.mark`): he has to roll back both, which kept checkpoints, receipts and witnesses
+       show, and nothing in the database does. At start the entries behind the last full tile are
+       compared; `audit.reader` compares all.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from strongroom.audit.mark import NOTHING, Mark, put_mark, read_mark
 from strongroom.base.errors import NotFoundError, StrongroomError, UnavailableError
 from strongroom.crypto.checkpoint import (
     Checkpoint,
@@ -46,10 +48,11 @@ from strongroom.crypto.merkle import (
 from strongroom.crypto.note import Note, NoteSignature, SigningKey
 from strongroom.crypto.tiles import TileHashes, TilePath, encode_bundle, width_at
 from strongroom.sdk.sink import Entry
+from strongroom.storage.barrier import Barrier
 from strongroom.storage.commit import Committed, Outcome, Request
 from strongroom.storage.database import Database
 from strongroom.storage.register import micros
-from strongroom.storage.transaction import Write
+from strongroom.storage.transaction import Transaction, Write
 
 CHUNK = 1024  # leaves merged before other work gets a turn
 SELECT_ENTRIES = "SELECT idx, leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
@@ -86,11 +89,16 @@ class Published:
 
 
 class Log:
-    """See the module. One a server, which calls `publish` again and again."""
+    """See the module. One a server, which calls `publish` again and again.
 
-    def __init__(self, database: Database, origin: str) -> None:
+    `problem` is why the last `check` refused, until one does not.
+    """
+
+    def __init__(self, database: Database, origin: str, barrier: Barrier) -> None:
         self.origin = origin
+        self.problem: str | None = None
         self._database = database
+        self._barrier = barrier
         self._tree = Tree()
         self._key: SigningKey | None = None
         self._waiting: deque[bytes] = deque()  # leaf hashes of committed entries, in order
@@ -179,6 +187,31 @@ class Log:
                 raise LogDamagedError(f"entries are missing after index {start}")
             self._full += self._tree.append([leaf_hash(bytes(row[1])) for row in rows])
 
+    async def check(self, barrier: Barrier) -> None:
+        """Compare what is stored with the mark of what was signed last; before `unlock`.
+
+        `barrier` holds the keys that are about to be put in force. Raises LogDamagedError where
+        the log does not carry what was signed, naming the table.
+        """
+        mark = await read_mark(Transaction(self._database, barrier))
+        self.problem = mark if isinstance(mark, str) else await self._missing(mark)
+        if self.problem is not None:
+            raise LogDamagedError(self.problem)
+
+    async def _missing(self, mark: Mark) -> str | None:
+        """Say what of the log is not as the mark says, or return None."""
+        [[entries]] = await self._rows(COUNT_ENTRIES)
+        if entries < mark.size:
+            return f"{mark.size} entries were signed, but {entries} are there: table entry"
+        found = [row[2].encode() for row in await self._rows(LATEST_CHECKPOINT)]
+        known = [] if self.published is None else [self.published.note]
+        if _mark_of(found) == _mark_of(known) == mark:
+            return None
+        return (
+            f"the newest checkpoint is not the one of {mark.size} entries that was signed last: "
+            "table checkpoint"
+        )
+
     def unlock(self, key: SigningKey) -> None:
         """Take the signing key: checkpoints are published from now on.
 
@@ -230,11 +263,12 @@ class Log:
                 raise LogDamagedError(self._distrusted)
             root = self._tree.root()
             note = sign_checkpoint(Checkpoint(origin=self.origin, size=size, root=root), self._key)
-            await self._store_checkpoint(Published(size, micros(now), note))
+            mark = Mark(size=size, root=root.hex())
+            await self._store_checkpoint(Published(size, micros(now), note), mark)
             return self.published
 
-    async def _store_checkpoint(self, made: Published) -> None:
-        """Store it with the tiles that are full; what is known changes in the commit's own step.
+    async def _store_checkpoint(self, made: Published, mark: Mark) -> None:
+        """Store it with its mark and full tiles; what is known changes in the commit's own step.
 
         So a publisher that is cancelled while it waits leaves nothing half-done: what was
         stored is known, and what was not is stored the next time.
@@ -247,6 +281,9 @@ class Log:
         writes.append(
             Write(INSERT_CHECKPOINT, (made.size, made.at, made.note.decode()), stamped=False)
         )
+        tx = Transaction(self._database, self._barrier)
+        put_mark(tx, mark)
+        writes += tx.writes()
 
         def stored() -> None:
             self._full = [tile for tile in self._full if tile not in tiles]
@@ -361,3 +398,14 @@ class Log:
             except KeyError as error:
                 [missing] = error.args
                 have[missing] = await self._published(missing)
+
+
+def _mark_of(newest: Sequence[bytes]) -> Mark | None:
+    """Return what the mark of the newest note would be; None for one that cannot be read."""
+    if not newest:
+        return NOTHING
+    try:
+        signed = Checkpoint.parse(Note.parse(newest[0]).text)
+    except NoteError:
+        return None
+    return Mark(size=signed.size, root=signed.root.hex())

@@ -69,5 +69,6 @@ def _details(found: dict[str, Any]) -> dict[str, Any]:
         "storage": found.get("storage_type"),
         "cluster": found.get("cluster_name"),
         "cluster id": found.get("cluster_id"),
+        "log": found.get("log_problem"),
     }
     return {name: value for name, value in rows.items() if value}

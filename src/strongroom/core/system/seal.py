@@ -3,7 +3,9 @@
 Vault   Bare bodies, without the envelope; `sys/health` tells the state by its status.
 Trust   All but `sys/seal` ask for no token: whoever has the shares may use them, from anywhere
         that reaches the port. Every call is an entry, polls collapsed (`core.noise`).
-Order   Keys are in force in memory only after the commit of the entry that says so.
+Order   Keys are in force in memory only after the commit of the entry that says so, and only over
+        a log that carries what was signed last (`audit.mark`). What is missing of it is the
+        answer to the unseal, and `log_problem` in `seal-status` and `health` from then on.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Annotated
 
+from strongroom.audit.log import LogDamagedError
+from strongroom.audit.mark import NOTHING, put_mark
 from strongroom.base.errors import InputError, PreconditionError
 from strongroom.base.secret import Secret
 from strongroom.base.version import VERSION
 from strongroom.core.request import SystemCall
-from strongroom.core.seal import decode_share
+from strongroom.core.seal import Keyring, decode_share
 from strongroom.core.server import Server
 from strongroom.core.system.first import first_rows
 from strongroom.core.system.rotation import count_down
@@ -136,6 +140,7 @@ class SealRoutes:
         keyring.open(barrier)
         call.transaction.barrier = barrier
         await first_rows(call)
+        put_mark(call.transaction, NOTHING)
         root = server.tokens.issue(
             call.transaction,
             Wanted(
@@ -181,7 +186,12 @@ class SealRoutes:
         }
         if settings is not None and not sealed:
             data |= {"cluster_name": settings.cluster_name, "cluster_id": settings.cluster_id}
-        return data
+        return data | self._problem()
+
+    def _problem(self) -> dict[str, object]:
+        """Return what keeps the server from being unsealed, for those who ask how it is."""
+        problem = self._server.log.problem
+        return {} if problem is None else {"log_problem": problem}
 
     async def unseal(self, call: SystemCall, given: Unseal) -> Reply:
         """Take a share. A wrong one is refused and changes nothing."""
@@ -211,9 +221,19 @@ class SealRoutes:
                 return Reply({**self.status_data(), "progress": quorum.count}, bare=True)
             root = seal.root_of(quorum.key, seal.require())
         keyring = await seal.keyring(call.transaction, root)
+        await self._check_log(keyring)
         call.details["unsealed"] = True
         call.after_commit(lambda: self._server.open_with(root, keyring))
         return Reply({**self.status_data(), **self._unsealed()}, bare=True)
+
+    async def _check_log(self, keyring: Keyring) -> None:
+        """Raise PreconditionError over a log that does not carry what was signed last."""
+        barrier = Barrier(self._server.entropy)
+        keyring.open(barrier)
+        try:
+            await self._server.log.check(barrier)
+        except LogDamagedError as error:
+            raise PreconditionError(f"not unsealed, the log is damaged: {error}") from None
 
     def _unsealed(self) -> dict[str, object]:
         settings = self._seal.require()
@@ -252,7 +272,7 @@ class SealRoutes:
         }
         if settings is not None and not sealed:
             data |= {"cluster_name": settings.cluster_name, "cluster_id": settings.cluster_id}
-        return Reply(data, bare=True, status=status)
+        return Reply(data | self._problem(), bare=True, status=status)
 
     async def leader(self, _call: SystemCall, _given: Nothing) -> Reply:
         if self._server.barrier.sealed:
