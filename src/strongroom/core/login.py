@@ -2,7 +2,11 @@
 
 Vault   An alias is (mount, name); the first login makes its entity. Five failed logins in
         fifteen minutes lock the subject out for fifteen (Vault's user lock-out).
-Trust   A refused login says the same whatever the reason, and so does one that is locked out.
+Differs A login that is locked out is judged, and then refused like a wrong password; OpenBao
+        refuses it at once, in other words and with another status.
+Trust   A refused login says the same whatever the reason, at the same cost, a commit included.
+        One that is locked out is no exception; its entry says so. It does not say that a name
+        is known, nor that its password was right.
 """
 
 from __future__ import annotations
@@ -41,7 +45,8 @@ class Logins:
     async def login(self, attempt: Attempt, call: Call, given: Any) -> tuple[Reply, Actor]:
         """Prove, find or make the entity, make the token; say who it was.
 
-        A DeniedError goes out as 400, as Vault's does.
+        A refusal goes out as 400, as Vault's does. One that is locked out is proven as well,
+        so that it takes as long as any other; what that wrote is undone.
         """
         tx, (live, match) = attempt.transaction, attempt.serving
         login = match.bound.login
@@ -49,10 +54,11 @@ class Logins:
             raise LookupError("not a way in")
         subject = login.subject(given)
         try:
-            await self._refuse_locked(tx, live, subject, call.now)
             proof = await login.prove(call, given)
-        except DeniedError as error:
-            raise InputError("", str(error)) from None
+        except DeniedError:
+            raise InputError("", login.refused) from None
+        if _locks(live) and _locked(await _lockout(tx, live, subject), call.now):
+            raise InputError("", login.refused)
         await self._forget_failures(tx, live, subject)
         known = Known(live.row.accessor, proof.alias, proof.alias_metadata)
         entity = await entity_of(tx, known, call.now, self._entropy)
@@ -97,25 +103,19 @@ class Logins:
 
     # -- lock-out
 
-    async def _refuse_locked(
-        self, tx: Transaction, live: Live, subject: str, now: datetime
-    ) -> None:
-        if live.row.config.get("user_lockout_disable"):
-            return
-        row = await tx.get(LOCKOUTS, live.row.uuid, tried(tx, subject))
-        if row is not None and row.locked_until is not None and now < row.locked_until:
-            raise DeniedError
-
     async def _forget_failures(self, tx: Transaction, live: Live, subject: str) -> None:
-        key = tried(tx, subject)
-        if await tx.get(LOCKOUTS, live.row.uuid, key) is not None:
-            tx.delete(LOCKOUTS, live.row.uuid, key)
+        if await _lockout(tx, live, subject) is not None:
+            tx.delete(LOCKOUTS, live.row.uuid, tried(tx, subject))
 
     async def failed(self, attempt: Attempt) -> None:
-        """Count a failed login; written with its entry though the login is refused."""
+        """Count a failed login; written with its entry though the login is refused.
+
+        Of one that is locked out the row is written as it was: without a commit of its own it
+        would be answered sooner than others, and without a receipt once it is noise.
+        """
         tx, incoming, (live, match) = attempt.transaction, attempt.incoming, attempt.serving
         login = match.bound.login
-        if login is None or live.row.config.get("user_lockout_disable"):
+        if login is None or not _locks(live):
             return
         try:
             given = match.bound.decode(match.fields, incoming.query, incoming.body).given
@@ -125,9 +125,10 @@ class Logins:
         if not subject or len(subject) > 512:
             return
         key, now = tried(tx, subject), attempt.now
-        row = await tx.get(LOCKOUTS, live.row.uuid, key)
-        if row is not None and row.locked_until is not None and now < row.locked_until:
+        row = await _lockout(tx, live, subject)
+        if row is not None and _locked(row, now):
             attempt.reason = "locked out"
+            tx.put(LOCKOUTS, row)
             return
         most, forget, lock = _lockout_rules(live)
         recent = row is not None and now - row.last_at < forget
@@ -140,6 +141,18 @@ class Logins:
 def tried(tx: Transaction, name: str) -> str:
     """Return the key under which failed logins of a name are counted."""
     return tx.barrier.digest("lockout", name.encode("utf-8", "surrogatepass"))[:16].hex()
+
+
+async def _lockout(tx: Transaction, live: Live, name: str) -> Lockout | None:
+    return await tx.get(LOCKOUTS, live.row.uuid, tried(tx, name))
+
+
+def _locked(row: Lockout | None, now: datetime) -> bool:
+    return row is not None and row.locked_until is not None and now < row.locked_until
+
+
+def _locks(live: Live) -> bool:
+    return not live.row.config.get("user_lockout_disable")
 
 
 def _lockout_rules(live: Live) -> tuple[int, timedelta, timedelta]:

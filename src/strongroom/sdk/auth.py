@@ -75,9 +75,10 @@ class Login(Generic[Given]):
 
     path: str  # as in `Route.path`: "login", "login/{username}"
     given: type[Given]
-    prove: Callable[[Any, Given], Awaitable[Proof]]  # raises DeniedError, always alike
+    prove: Callable[[Any, Given], Awaitable[Proof]]  # raises DeniedError, at one cost
     subject: Callable[[Given], str]  # what lock-out counts: the name that was tried
     summary: str = "Log in."
+    refused: str = "permission denied"  # what every refused login is told, whatever the reason
 
 
 class AuthMethod(Protocol):

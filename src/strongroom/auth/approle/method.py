@@ -206,7 +206,12 @@ class AppRole:
     def login(self) -> Login[Attempt]:
         """Return the way in."""
         return Login(
-            "login", Attempt, self.prove, lambda given: given.role_id, "Log in by secret id."
+            "login",
+            Attempt,
+            self.prove,
+            lambda given: given.role_id,
+            "Log in by secret id.",
+            REFUSED,
         )
 
     async def prove(self, call: Call, given: Attempt) -> Proof:

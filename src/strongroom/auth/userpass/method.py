@@ -130,7 +130,12 @@ class Userpass:
     def login(self) -> Login[Attempt]:
         """Return the way in."""
         return Login(
-            "login/{username}", Attempt, self.prove, lambda given: given.name, "Log in by password."
+            "login/{username}",
+            Attempt,
+            self.prove,
+            lambda given: given.name,
+            "Log in by password.",
+            REFUSED,
         )
 
     async def prove(self, call: Call, given: Attempt) -> Proof:
