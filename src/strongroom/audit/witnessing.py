@@ -81,15 +81,19 @@ class Witnessing:
         self._received = received
         self._send = send
         self._sizes: dict[str, int] = {}
+        self._turn = asyncio.Lock()
 
     async def round(self, now: datetime) -> int:
         """Ask every witness that has not cosigned the newest checkpoint; returns how many did.
 
-        Raises UpstreamError behind the last of them if any did not answer as a witness does.
+        One round at a time. Raises UpstreamError behind the last of them if any did not answer as
+        a witness does.
         """
-        published = self._log.published
-        if published is None:
-            return 0
+        async with self._turn:
+            published = self._log.published
+            return 0 if published is None else await self._round(published, now)
+
+    async def _round(self, published: Published, now: datetime) -> int:
         done, problems = 0, []
         for witness in self._witnesses:
             if self._sizes.get(witness.key.name, 0) < published.size:

@@ -15,7 +15,7 @@ from typing import Any
 
 from strongroom.audit.entry import SYSTEM, Event
 from strongroom.audit.follower import Follower
-from strongroom.audit.witnessing import Witness, Witnessing
+from strongroom.audit.witnessing import Post, Witness, Witnessing, post
 from strongroom.base.errors import ConflictError, StrongroomError
 from strongroom.core.login import uuid_of
 from strongroom.core.revocation import BATCH, revoke_expired
@@ -37,7 +37,13 @@ class Runtime:
     followers: tuple[Follower, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     witness_interval: float = 15.0
+    ask_witness: Post = post
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _witnessing: Witnessing = field(init=False)
+
+    def __post_init__(self) -> None:
+        log = self.server.log
+        self._witnessing = Witnessing(log, self.witnesses, self._received, self.ask_witness)
 
     async def start(self, interval: float = 1.0) -> None:
         """Write `server.start` and start what runs behind the requests."""
@@ -53,6 +59,7 @@ class Runtime:
             self._spawn(follower.run())
         if self.witnesses:
             self._spawn(self._anchors())
+        server.before_advance.append(self.account)
 
     def event(self, code: str, details: dict[str, object]) -> Event:
         server = self.server
@@ -98,16 +105,26 @@ class Runtime:
             await asyncio.sleep(interval)
 
     async def _anchors(self) -> None:
-        server = self.server
-
-        async def received(details: dict[str, object]) -> None:
-            await server.pipeline.record(self.event("anchor.received", details))
-
-        witnessing = Witnessing(server.log, self.witnesses, received)
         while True:
             with self._reported("witness"):
-                await witnessing.round(server.clock.now())
+                await self._witnessing.round(self.server.clock.now())
             await asyncio.sleep(self.witness_interval)
+
+    async def _received(self, details: dict[str, object]) -> None:
+        await self.server.pipeline.record(self.event("anchor.received", details))
+
+    async def account(self) -> None:
+        """Account for what happened up to now: heartbeat, checkpoint, a round of the witnesses.
+
+        What cannot be done is reported as in the background, and done at the next chance.
+        """
+        now = self.server.clock.now
+        with self._reported("heartbeat"):
+            await self._heartbeat()
+        with self._reported("checkpoint"):
+            await self.server.log.publish(now())
+        with self._reported("witness"):
+            await self._witnessing.round(now())
 
     async def _heartbeats(self) -> None:
         while True:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -73,6 +73,7 @@ class Server:
     openapi: OpenApi = no_document
     on_unseal: list[Callable[[], None]] = field(default_factory=list)
     on_seal: list[Callable[[], None]] = field(default_factory=list)
+    before_advance: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     def open_with(self, root: bytes, keyring: Keyring) -> None:
         """Put opened keys in force, and start what waits for them. After the commit only."""

@@ -2,6 +2,9 @@
 
 For demonstrations and tests. Every entry of such a server says `clock: simulated`, and its packs
 say so on every page.
+
+Order  heartbeat → checkpoint → each witness asked → `clock.advance` entry → the clock moves. So
+       the time that is left is accounted for, and cosigned as if it had passed by itself.
 """
 
 from __future__ import annotations
@@ -48,12 +51,17 @@ class ClockRoutes:
         return Reply({"now": rfc3339(call.now), "simulated": self._server.settings.simulated})
 
     async def advance(self, call: SystemCall, given: Advance) -> Reply:
-        """Put the clock forward, once the entry that says so is committed."""
+        """Put the clock forward, once the entry that says so is committed.
+
+        What is done before it is done again if the request is; nothing of it is in the transaction.
+        """
         clock = self._server.clock
         if not isinstance(clock, MovableClock):
             raise UnsupportedError("the clock is the machine's and cannot be moved")
         if not timedelta(0) < given.advance <= MOST:
             raise InputError("advance", "must be more than zero, and at most 366 days")
+        for act in self._server.before_advance:
+            await act()
         call.details |= {"from": rfc3339(call.now), "to": rfc3339(call.now + given.advance)}
         call.after_commit(lambda: clock.advance(given.advance))
         return Reply({"now": rfc3339(call.now + given.advance), "simulated": True})
