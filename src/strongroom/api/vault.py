@@ -47,6 +47,7 @@ _JSON_TYPE = "application/json"
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _TRUE = frozenset({"true", "1", "t", "T", "TRUE", "True"})
 _FALSE = frozenset({"", "false", "0", "f", "F", "FALSE", "False"})
+_EVERYDAY_PATH = re.compile(rb"[0-9A-Za-z_-]+(?:/[0-9A-Za-z_-]+)*/?")
 _STRAY_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 HEALTH = "sys/health"
 MERGE_PATCH = b"application/merge-patch+json"
@@ -140,7 +141,7 @@ def response(answer: Answer) -> HttpResponse:
 
 def clean_path(raw: bytes) -> str:
     """Decode a request path, or raise InputError."""
-    if b"%" not in raw and raw.isalnum():
+    if _EVERYDAY_PATH.fullmatch(raw) and len(raw) <= LONGEST_PATH:
         return raw.decode("ascii")
     if _STRAY_PERCENT.search(raw):
         raise InputError("path", "holds a '%' that encodes nothing")

@@ -233,8 +233,8 @@ _WRITTEN = {
     for name, mark in _MARKS.items()
 }
 _SPLIT = re.compile(b"|".join(re.escape(mark) for mark in _WRITTEN.values()))
-_NAMES = {mark: name for name, mark in _WRITTEN.items()}
-_Template = tuple[Actor, list[bytes], list[str]]
+_PLACES = {mark: b"%%(%s)b" % name.encode() for name, mark in _WRITTEN.items()}
+_Template = tuple[Actor, bytes]  # a bytes format with `%(name)b` for each mark
 _templates: dict[tuple[object, ...], _Template] = {}
 MOST_TEMPLATES = 4096
 
@@ -272,23 +272,17 @@ def _filled(event: Event) -> bytes:
 
 
 def _fill(template: _Template, event: Event) -> bytes:
-    _, fixed, names = template
     path = event.path if len(event.path) <= MAX_PATH else event.path[:MAX_PATH] + "…"
-    values = {
-        "time": b"%d" % ((event.time - EPOCH) // MILLISECOND),
-        "port": b"%d" % event.port,
-        "id": _inside(event.id),
-        "address": _inside(event.address),
-        "path": _inside(path),
-        "version": b"%d" % (event.version or 0),
-        "fingerprint": (event.fingerprint or b"").hex().encode(),
-        "moment": rfc3339(event.time).encode(),
+    return template[1] % {
+        b"time": b"%d" % ((event.time - EPOCH) // MILLISECOND),
+        b"port": b"%d" % event.port,
+        b"id": _inside(event.id),
+        b"address": _inside(event.address),
+        b"path": _inside(path),
+        b"version": b"%d" % (event.version or 0),
+        b"fingerprint": (event.fingerprint or b"").hex().encode(),
+        b"moment": rfc3339(event.time).encode(),
     }
-    parts = [fixed[0]]
-    for name, text in zip(names, fixed[1:], strict=True):
-        parts.append(values[name])
-        parts.append(text)
-    return b"".join(parts)
 
 
 def _inside(text: str) -> bytes:
@@ -314,8 +308,8 @@ def _remember(key: tuple[object, ...], event: Event) -> bytes:
     )
     fields = _fields(marked)
     fields["time"] = _MARKS["time"]
-    leaf = _encode(fields)
-    template = (event.actor, _SPLIT.split(leaf), [_NAMES[m] for m in _SPLIT.findall(leaf)])
+    leaf = _encode(fields).replace(b"%", b"%%")
+    template = (event.actor, _SPLIT.sub(lambda found: _PLACES[found.group()], leaf))
     if len(_templates) >= MOST_TEMPLATES:
         _templates.clear()
     whole = _encode(_fields(event))

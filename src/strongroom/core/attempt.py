@@ -34,6 +34,7 @@ class Attempt:
     actor: Actor = ANONYMOUS
     known: bool = False  # somebody is behind the request
     rules: tuple[str, ...] = ()
+    unconditional: bool = False  # allowed, whatever else the request had said
     guardrail: str = ""
     keys_filter: KeysFilter | None = None
     # what came of it

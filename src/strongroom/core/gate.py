@@ -7,6 +7,7 @@ Trust   What is cached here is of one generation, and the commit is the fence: s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from strongroom.identity.policy.capability import Operation as Asked
 from strongroom.identity.sessions import Session
 from strongroom.identity.tokens import Tokens
 from strongroom.sdk.engine import Call
+from strongroom.storage.barrier import TamperedError
 
 ASKED = {
     Operation.READ: Asked.READ,
@@ -34,6 +36,7 @@ ASKED = {
     Operation.HELP: Asked.READ,
 }
 LISTS = (Operation.LIST, Operation.SCAN)
+_logger = logging.getLogger("strongroom")
 _BOTH = Capability.CREATE | Capability.UPDATE
 
 
@@ -57,7 +60,7 @@ class Gate:
             return
         session = None
         if incoming.token and not sealed:
-            session = await self.views.session(attempt.transaction, incoming.token, attempt.now)
+            session = await self._session(attempt, is_open=is_open)
         if session is None:
             _bound_strangers(attempt)
             if is_open or sealed:
@@ -72,6 +75,18 @@ class Gate:
         attempt.session = session
         if not is_open:
             self._count(attempt, session)
+
+    async def _session(self, attempt: Attempt, *, is_open: bool) -> Session | None:
+        """Return who asks; nobody, and why, where a row behind the token was changed."""
+        try:
+            return await self.views.session(
+                attempt.transaction, attempt.incoming.token, attempt.now
+            )
+        except TamperedError as error:
+            _logger.error("not let in: %s", error)  # noqa: TRY400 - no trace helps here
+            if not is_open:
+                attempt.reason = f"tampered: {error}"
+            return None
 
     def _count(self, attempt: Attempt, session: Session) -> None:
         if session.limited:
@@ -92,12 +107,13 @@ class Gate:
             decision = session.acl.decide(incoming.path, asked, parameters, incoming.wrap_ttl)
         attempt.rules = decision.rules
         if not decision.allowed:
-            attempt.reason = decision.reason
+            attempt.reason = session.refused or decision.reason
             raise DeniedError
         if attempt.match is not None and attempt.match.bound.route.sudo and not decision.sudo:
             attempt.reason = "sudo is needed"
             raise DeniedError
         await self._guard(attempt, session, asked)
+        attempt.unconditional = not decision.conditional
         if incoming.operation in LISTS:
             _bound_page(attempt, decision)
 

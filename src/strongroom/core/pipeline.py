@@ -45,6 +45,7 @@ from strongroom.core.resumed import Resumed
 from strongroom.core.router import Bound, Match, Operation
 from strongroom.core.seal import Seal
 from strongroom.core.views import Live, Views
+from strongroom.core.ways import Ways
 from strongroom.core.wrapping import Wrapping
 from strongroom.identity.records import TOKENS, Token
 from strongroom.identity.tokens import CUBBYHOLE, Tokens
@@ -91,11 +92,13 @@ class Pipeline:
     trouble: str | None = None  # why nothing can be committed now
     describe: Describe = no_help
     _gate: Gate = field(init=False)
+    _ways: Ways = field(init=False)
     _contended: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._gate = Gate(self.views, self.tokens, self._call)
+        self._ways = Ways(self.views)
 
     def start(self, incoming: Incoming, respond: Respond) -> None:
         """Serve one request without a task, as long as nothing in it waits for anything.
@@ -187,6 +190,10 @@ class Pipeline:
 
     async def _try(self, attempt: Attempt) -> None:
         incoming = attempt.incoming
+        way = None if self.barrier.sealed else self._ways.find(attempt)
+        if way is not None:
+            await self._run(attempt, way.decoded)
+            return
         if incoming.problem is not None:
             attempt.code = "request.malformed"
             await self._gate.authenticate(attempt, is_open=True)
@@ -209,9 +216,11 @@ class Pipeline:
         """Route; what is wrong is answered only after the caller has been allowed to know."""
         incoming = attempt.incoming
         attempt.operation = ASKED[incoming.operation].value
-        found = (await self.views.mounts(attempt.transaction)).find(incoming.path)
+        mounts = await self.views.mounts(attempt.transaction)
+        found = mounts.find(incoming.path)
         if found is None:
-            return no_such_route(incoming.path)
+            changed = mounts.problem_at(incoming.path)
+            return UnavailableError(f"tampered: {changed}") if changed else no_such_route(incoming.path)
         attempt.live, rest = found
         try:
             if incoming.operation is Operation.HELP:
@@ -240,13 +249,15 @@ class Pipeline:
         )
         return Match(bound, {})
 
-    async def _run(self, attempt: Attempt) -> None:
+    async def _run(self, attempt: Attempt, decoded: Decoded[Any] | None = None) -> None:
         _, match = attempt.serving
         call = self._call(attempt)
         before = attempt.transaction.mark()
         try:
             incoming = attempt.incoming
-            decoded = match.bound.decode(match.fields, incoming.query, incoming.body)
+            if decoded is None:
+                decoded = match.bound.decode(match.fields, incoming.query, incoming.body)
+                self._ways.remember(attempt, decoded)
             reply = await self._reply(attempt, call, decoded)
         except StrongroomError:
             attempt.transaction.rollback(before)
@@ -305,21 +316,29 @@ class Pipeline:
             if session is None or not session.token.lookup:
                 raise DeniedError
             prefix = f"{session.token.lookup.hex()}/"
-        basics: dict[str, Any] = {
-            "store": MountStore(tx, live.row.uuid, prefix),
-            "now": attempt.now,
-            "entropy": self.entropy,
-            "fingerprint": self.fingerprint,
-            "mount": live.mounted,
-            "entity": session.token.entity if session else "",
-            "address": attempt.incoming.address,
-        }
+        store = MountStore(tx, live.row.uuid, prefix)
+        entity = session.token.entity if session else ""
+        incoming = attempt.incoming
         if not live.system:
-            return Call(**basics)
+            return Call(
+                store=store,
+                now=attempt.now,
+                entropy=self.entropy,
+                fingerprint=self.fingerprint,
+                mount=live.mounted,
+                entity=entity,
+                address=incoming.address,
+            )
         return SystemCall(
-            **basics,
+            store=store,
+            now=attempt.now,
+            entropy=self.entropy,
+            fingerprint=self.fingerprint,
+            mount=live.mounted,
+            entity=entity,
+            address=incoming.address,
             transaction=tx,
-            request=attempt.incoming,
+            request=incoming,
             session=session,
             actor=attempt.actor,
             authorize=partial(self._gate.authorize_after_all, attempt),

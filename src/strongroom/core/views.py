@@ -7,7 +7,8 @@ authorized under, a view that is behind can cost a second try, never a wrong ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -15,14 +16,14 @@ from hashlib import sha256
 from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.router import Routes
-from strongroom.identity.policy.acl import compile_acl
+from strongroom.identity.environments import read_environments
+from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.template import Alias as AliasView
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
-    ENVIRONMENTS,
     POLICIES,
     Entity,
     StoredPolicy,
@@ -31,10 +32,13 @@ from strongroom.identity.records import (
 from strongroom.identity.sessions import Session, about, actor_of, networks
 from strongroom.identity.tokens import Tokens, kept
 from strongroom.sdk.engine import Mounted
+from strongroom.storage.barrier import TamperedError
 from strongroom.storage.commit import Committed
+from strongroom.storage.guard import Broken
 from strongroom.storage.transaction import Transaction
 
 MAX_SESSIONS = 50_000
+_logger = logging.getLogger("strongroom")
 ROOT = Policy(name="root", rules=())
 
 
@@ -50,10 +54,14 @@ class Live:
 
 
 class Mounts:
-    """All mounts, found by the longest prefix of a path."""
+    """All mounts, found by the longest prefix of a path.
 
-    def __init__(self, live: Mapping[str, Live]) -> None:
+    A row that was changed serves nothing where it says that it is, and hides no other mount.
+    """
+
+    def __init__(self, live: Mapping[str, Live], broken: Sequence[Broken] = ()) -> None:
         self.by_path = dict(live)
+        self.broken = tuple(broken)
         self._depths = sorted({path.count("/") for path in live}, reverse=True)
 
     def find(self, path: str) -> tuple[Live, str] | None:
@@ -67,6 +75,17 @@ class Mounts:
             if found is not None:
                 return found, path[len(prefix) :] if len(path) >= len(prefix) else ""
         return None
+
+    def problem_at(self, path: str) -> str | None:
+        """Say which row was changed that a path without a mount would have belonged to."""
+        for each in self.broken:
+            if f"{path}/".startswith(each.name):
+                return each.problem
+        return None
+
+    def problem_of(self, uuid: str) -> str | None:
+        """Say which row was changed that claims to be this mount."""
+        return next((each.problem for each in self.broken if each.stored["uuid"] == uuid), None)
 
 
 class Views:
@@ -141,13 +160,25 @@ class Views:
 
     # -- mounts and guardrails
 
+    def current(self) -> tuple[object, object]:
+        """Return what stands for the mounts and the guardrails: other objects once they change."""
+        return self._mounts, self._guardrails
+
+    def are_current(self, mounts: object, guardrails: object) -> bool:
+        """Say whether these are what `current` would return, and both are known."""
+        known = mounts is not None and guardrails is not None
+        return known and mounts is self._mounts and guardrails is self._guardrails
+
     async def mounts(self, tx: Transaction) -> Mounts:
         if self._mounts is not None:
             return self._mounts
         generation = self.generation
-        rows = {row.path: row for row in await tx.all(MOUNTS) if not row.config.get("tainted")}
+        found, broken = ([], []) if tx.barrier.sealed else await tx.examine(MOUNTS)
+        for each in broken:
+            _logger.error("mounts: %s", each.problem)
+        rows = {row.path: row for row in found if not row.config.get("tainted")}
         live = {path: self.live(row) for path, row in rows.items()} | dict(self._fixed())
-        mounts = Mounts(live)
+        mounts = Mounts(live, broken)
         if generation == self.generation:
             self._mounts = mounts
         return mounts
@@ -163,15 +194,40 @@ class Views:
         if self._guardrails is not None:
             return self._guardrails
         generation = self.generation
-        guardrails = Guardrails(await tx.all(ENVIRONMENTS))
+        stored = await read_environments(tx)
+        for problem in filter(None, (stored.problem, *(each.problem for each in stored.lost))):
+            _logger.error("environments: %s", problem)
+        guardrails = Guardrails(stored.sound, stored.lost, stored.problem)
         if generation == self.generation:
             self._guardrails = guardrails
         return guardrails
 
     # -- policies
 
+    async def acl(
+        self, tx: Transaction, names: Iterable[str], identity: Identity | None, now: datetime
+    ) -> tuple[Acl, str]:
+        """Compile policies. With one that was changed they grant nothing, and it says which.
+
+        That one may have held a `deny`, so the others cannot stand without it. Root can.
+        """
+        found: list[Policy | None] = []
+        problem = ""
+        for name in names:
+            try:
+                found.append(await self.policy(tx, name, now))
+            except TamperedError as error:
+                problem = str(error)
+        if problem and ROOT not in found:
+            _logger.error("policies: %s", problem)
+            return compile_acl((), identity, now), f"tampered: {problem}"
+        return compile_acl([policy for policy in found if policy is not None], identity, now), ""
+
     async def policy(self, tx: Transaction, name: str, now: datetime) -> Policy | None:
-        """Return a policy that is in force, parsed; None if there is none of this name."""
+        """Return a policy that is in force, parsed; None if there is none of this name.
+
+        Raises TamperedError for one that was changed in the database.
+        """
         if name == "root":
             return ROOT
         end = self._expiring.get(name)
@@ -193,13 +249,22 @@ class Views:
 
     # -- sessions
 
+    def known(self, text: str, now: datetime) -> Session | None:
+        """Return who is behind a token text, if that is remembered and still so."""
+        session = self._sessions.get(self._handle(text))
+        if session is None or not (session.live(now) and session.fresh(now)):
+            return None
+        return session
+
+    def _handle(self, text: str) -> bytes:
+        return sha256(self._salt + text.encode("utf-8", "replace")).digest()
+
     async def session(self, tx: Transaction, text: str, now: datetime) -> Session | None:
         """Return who is behind a token text; None if nobody is, or no longer."""
-        batch = text.startswith("hvb.")
-        handle = b"" if batch else sha256(self._salt + text.encode("utf-8", "replace")).digest()
-        known = None if batch else self._sessions.get(handle)
-        if known is not None and known.live(now) and known.fresh(now):
+        known = self.known(text, now)
+        if known is not None:
             return known
+        batch = text.startswith("hvb.")
         generation = self.generation
         token = await self._tokens.find(tx, text)
         if token is None:
@@ -210,13 +275,19 @@ class Views:
         if not batch and generation == self.generation and not session.limited:
             if len(self._sessions) >= MAX_SESSIONS:
                 self._forget_sessions()
+            handle = self._handle(text)
             self._sessions[handle] = session
             self._handles[token.lookup] = handle
         return session
 
     async def open(self, tx: Transaction, token: Token, now: datetime) -> Session | None:
-        """Compile what a token may do; None if its mount or entity is gone, or disabled."""
+        """Compile what a token may do; None if its mount or entity is gone, or disabled.
+
+        Raises TamperedError if a row of these was changed in the database.
+        """
         if token.mount and await self._mount_of(tx, token) is None:
+            if problem := (await self.mounts(tx)).problem_of(token.mount):
+                raise TamperedError(problem)
             return None
         entity = None
         if token.entity:
@@ -227,8 +298,7 @@ class Views:
         identity = None if entity is None else await identity_of(tx, entity)
         own = entity.policies if entity is not None else ()
         names = kept((*token.policies, *own))
-        found = [await self.policy(tx, name, now) for name in names]
-        acl = compile_acl([p for p in found if p is not None], identity, now)
+        acl, refused = await self.acl(tx, names, identity, now)
         ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
         acl.good_until = min((end for end in ends if end is not None), default=None)
         environments = await self._environments(tx, token, entity)
@@ -243,6 +313,7 @@ class Views:
             networks=networks(token.cidrs),
             about=about(token),
             actor=actor_of(token, environments, names),
+            refused=refused,
         )
 
     async def _environments(
