@@ -117,7 +117,27 @@ def settled(held: Held[Current]) -> Current:
     newest = current.newest
     if newest is None or newest.made is not None:
         return current
-    return replace(current, versions=(*current.versions[:-1], replace(newest, made=held.entry)))
+    made = Version(newest.number, newest.created, newest.deleted, newest.destroyed, held.entry)
+    versions = (*current.versions[:-1], made)
+    return _remade(current, current.updated, versions, current.data)
+
+
+def _remade(
+    current: Current, updated: datetime, versions: tuple[Version, ...], data: Json | None
+) -> Current:
+    """Return the record with these; written out, since `replace` costs as much as a query."""
+    return Current(
+        created=current.created,
+        updated=updated,
+        versions=versions,
+        data=data,
+        revision=current.revision,
+        max_versions=current.max_versions,
+        cas_required=current.cas_required,
+        metadata_cas_required=current.metadata_cas_required,
+        delete_version_after=current.delete_version_after,
+        custom_metadata=current.custom_metadata,
+    )
 
 
 def kept(config: Config, current: Current) -> int:
@@ -137,7 +157,7 @@ def grown(current: Current, config: Config, data: Json, now: datetime) -> Curren
     """Return the record with one version more, and without those beyond the limit."""
     new = Version(current.number + 1, now, expiry(config, current, now))
     versions = (*current.versions, new)[-kept(config, current) :]
-    return replace(current, updated=now, versions=versions, data=data)
+    return _remade(current, now, versions, data)
 
 
 def changed(
@@ -146,4 +166,4 @@ def changed(
     """Return the record with some versions changed, and no data if the newest is destroyed."""
     versions = tuple(change(v) if v.number in numbers else v for v in current.versions)
     gone = not versions or versions[-1].destroyed
-    return replace(current, versions=versions, data=None if gone else current.data)
+    return _remade(current, current.updated, versions, None if gone else current.data)
