@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 @offline("verify")
 @click.argument("pack", type=click.Path(path_type=Path))
 @click.option("--vkey", "vkeys", multiple=True, metavar="KEY", help="The log's key.")
+@click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="Of who cosigned it.")
 @in_session
-def verify(session: Session, pack: Path, vkeys: tuple[str, ...]) -> int:
+def verify(session: Session, pack: Path, vkeys: tuple[str, ...], witnesses: tuple[str, ...]) -> int:
     """Verify an evidence pack, without a server.
 
     Every file, entry and proof in it, up to the log's signature. Exit status 0 if all holds, 3 if
-    not. Without --vkey the pack is only compared with itself.
+    not. Without --vkey the pack is only compared with itself. Each witness whose key is given must
+    have cosigned checkpoints in it.
     """
     from strongroom.evidence.verify import verify_pack  # noqa: PLC0415  here alone
 
     if not pack.is_file():
         raise CommandError(f"{pack} is not a file")
-    found = verify_pack(pack, vkeys)
+    found = verify_pack(pack, vkeys, witnesses=witnesses)
     session.answer(_as_data(found), lambda: _show(session, pack, found))
     if not found.key_given:
         session.output.note("note: compared with itself only; give the log's key with --vkey")
@@ -47,7 +49,16 @@ def _as_data(found: Verification) -> dict[str, Any]:
         {"name": c.name, "held": c.held, "detail": c.detail, "problems": list(c.problems)}
         for c in found
     ]
-    return {"sound": found.ok, "key_given": found.key_given, "checks": checks}
+    witnesses = [
+        {"name": w.name, "checkpoints": w.checkpoints, "size": w.size, "key_given": w.key_given}
+        for w in found.witnesses
+    ]
+    return {
+        "sound": found.ok,
+        "key_given": found.key_given,
+        "witnesses": witnesses,
+        "checks": checks,
+    }
 
 
 def _show(session: Session, pack: Path, found: Verification) -> None:

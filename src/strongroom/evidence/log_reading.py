@@ -142,7 +142,7 @@ class LogReading:
                     yield found
 
     async def checkpoints(self, period: Period) -> AsyncIterator[DailyCheckpoint]:
-        notes = await self._daily(period)
+        notes = await self.daily(period)
         roots = await self._roots(sorted(notes))
         before = 0
         for size in sorted(notes):
@@ -159,8 +159,11 @@ class LogReading:
             )
             before = size
 
-    async def _daily(self, period: Period) -> dict[int, tuple[str, bytes]]:
-        """Return the note and the day of each day's last checkpoint, by size."""
+    async def daily(self, period: Period) -> dict[int, tuple[str, bytes]]:
+        """Return day and note of each day's last checkpoint, a cosigned one if it has any, by size.
+
+        The checkpoint that this reading is of is among them.
+        """
         found: dict[int, tuple[str, bytes]] = {}
         day = period.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         while day < period.end:

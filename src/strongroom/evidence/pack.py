@@ -43,6 +43,7 @@ from strongroom.evidence.segments import (
     span_of,
     witnessed_checkpoint,
     write_cited,
+    write_cosigned,
     write_entries,
     write_proofs,
 )
@@ -128,6 +129,7 @@ class Packs:
         staging.write("checkpoint/log.vkey", f"{told.vkey}\n")
         staging.write("checkpoint/witnesses.vkey", "".join(f"{w}\n" for w in told.witnesses))
         staging.write("checkpoint/how-obtained.txt", HOW_OBTAINED)
+        await write_cosigned(staging, log, period)
         staging.write("frameworks.json", canonical(rendering.crosswalk(told)))
         staging.write("verify.py", Path(__file__).with_name("verify.py").read_bytes())
         await asyncio.to_thread(rendering.pages, staging, told, results, frozen)

@@ -3,6 +3,7 @@
 Form    `log/entries-<first>.jsonl`: a line each, `{"index":N,"entry":<the leaf, byte for byte>}`.
         `log/left.json` has the complete subtrees before the segment, so that segment and subtrees
         together give the signed root without the entries before.
+        `checkpoint/cosigned/<size>.txt`: a checkpoint of a day with the cosignatures of witnesses.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from strongroom.crypto.note import NoteSignature, VerifierKey
 from strongroom.crypto.tiles import TileHashes, TilePath
 from strongroom.evidence.log_reading import COSIGNATURES, WITNESSED, LogReading
 from strongroom.evidence.staging import Staging
+from strongroom.sdk.control import Period
 
 PER_FILE = 65_536
 Proof = TypeVar("Proof")
@@ -73,12 +75,26 @@ async def witnessed_checkpoint(reading: LogReading) -> Published | None:
     rows = await reading.database.rows(WITNESSED, (reading.published.size,))
     if not rows or not reading.witnesses:
         return None
-    size, at, note = rows[0]
+    size, at, text = rows[0]
+    note = await _with_cosignatures(reading, size, text.encode())
+    return None if note is None else Published(size, at, note)
+
+
+async def write_cosigned(staging: Staging, reading: LogReading, period: Period) -> None:
+    """Write the last checkpoint of each day of the period that a configured witness cosigned."""
+    for size, (_, own) in sorted((await reading.daily(period)).items()):
+        note = await _with_cosignatures(reading, size, own)
+        if note is not None:
+            staging.write(f"checkpoint/cosigned/{size:012d}.txt", note)
+
+
+async def _with_cosignatures(reading: LogReading, size: int, note: bytes) -> bytes | None:
+    """Return a checkpoint with what configured witnesses signed of it; None if none did."""
     lines = await reading.database.rows(COSIGNATURES, (size,))
     known = [VerifierKey.parse(each) for each in reading.witnesses]
     parsed = [NoteSignature.parse(line.rstrip("\n")) for (line,) in lines]
     kept = [line for line in parsed if any(key.made(line) for key in known)]
-    return Published(size, at, add_signatures(note.encode(), kept)) if kept else None
+    return add_signatures(note, kept) if kept else None
 
 
 async def write_proofs(

@@ -1,6 +1,6 @@
 """Verifies an evidence pack of strongroom, offline.
 
-    python3 verify.py PACK.zip [--vkey KEY]
+    python3 verify.py PACK.zip [--vkey KEY] [--witness KEY]...
 
 Needs   Python 3.11 or newer and the package `cryptography`. Nothing else: no network, no server.
 Checks  Each file against the manifest; the signatures of the checkpoints; every entry of the log
@@ -9,7 +9,8 @@ Checks  Each file against the manifest; the signatures of the checkpoints; every
         results; that each verdict follows from its items.
 Key     The log's key must come to you by a way of its own (a contract, a colleague, a witness).
         Without it the pack is checked against the key that it brings along, which shows only
-        that it fits together: whoever made it could have made it all up.
+        that it fits together: whoever made it could have made it all up. So it is with the key
+        of a witness: one that is given must have cosigned.
 Trust   The log's signing key, if you got it from elsewhere, and this program. If you doubt the
         copy in the pack, take it from the project, or write your own: the formats are public
         (RFC 6962 trees, C2SP signed notes and checkpoints).
@@ -35,6 +36,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "strongroom-evidence-pack/1"
+LOGGING, COSIGNING = 1, 4  # types of verifier keys: a log's, a witness's
+COSIGNED = "checkpoint/cosigned/"
 # What no digest in the log covers, because the log's own signature or this program does.
 UNBOUND = (
     *("manifest.json", "log/", "proofs/"),
@@ -75,11 +78,28 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Witness:
+    """What a witness cosigned of what is in the pack. `key_given`: its key came from outside."""
+
+    name: str
+    checkpoints: int
+    size: int  # of the last of them
+    key_given: bool
+
+    def __str__(self) -> str:
+        key = "as its key was given" if self.key_given else "by a key of the pack's own"
+        plural = "s" if self.checkpoints > 1 else ""
+        count = f"{self.checkpoints} checkpoint{plural}"
+        return f"{self.name} cosigned {count}, the last at size {self.size}, {key}"
+
+
+@dataclass(frozen=True)
 class Verification:
     """The checks, in their order. `key_given`: the key was compared with one from outside."""
 
     checks: tuple[Check, ...]
     key_given: bool
+    witnesses: tuple[Witness, ...] = ()
 
     def __iter__(self) -> Iterator[Check]:
         return iter(self.checks)
@@ -198,7 +218,7 @@ def check_consistency(
 
 @dataclass(frozen=True)
 class Key:
-    """A verifier key: `<name>+<id>+<base64 of type and key>`. Type 1 is a log, 4 a witness."""
+    """A verifier key: `<name>+<id>+<base64 of type and key>`; the type is LOGGING or COSIGNING."""
 
     name: str
     type: int
@@ -220,14 +240,14 @@ class Key:
         except (Base64Error, ValueError):
             blob = b""
         key = cls(name, blob[0] if blob else 0, blob[1:])
-        if len(blob) != 33 or key.type not in (1, 4) or key.id.hex() != key_id:
+        if len(blob) != 33 or key.type not in (LOGGING, COSIGNING) or key.id.hex() != key_id:
             raise BrokenError("not a verifier key")
         return key
 
     def signed(self, text: str, blob: bytes) -> bool:
         """Say whether the signature is good."""
         message, signature = text.encode(), blob
-        if self.type == 4:
+        if self.type == COSIGNING:
             time = int.from_bytes(blob[:8])
             message, signature = f"cosignature/v1\ntime {time}\n".encode() + message, blob[8:]
         try:
@@ -244,14 +264,14 @@ class Checkpoint:
     origin: str
     size: int
     root: bytes
-    signed_by: tuple[str, ...]
+    witnesses: tuple[Key, ...]
 
     @classmethod
     def open(cls, note: bytes, log: Key, witnesses: Sequence[Key]) -> Checkpoint:
         """Return the checkpoint in a note that the log signed, or raise BrokenError."""
         text, _, rest = note.decode().rpartition("\n\n")
         text += "\n"
-        signers: list[str] = []
+        signers: set[Key] = set()
         for line in rest.splitlines():
             dash, name, blob = line.split(" ")
             raw = b64decode(blob, validate=True)
@@ -260,13 +280,14 @@ class Checkpoint:
                 raise BrokenError(f"nobody knows the key of the signature of {name}")
             if not known[0].signed(text, raw[4:]):
                 raise BrokenError(f"the signature of {name} is wrong")
-            signers.append(name)
-        if log.name not in signers:
+            signers.add(known[0])
+        if log not in signers:
             raise BrokenError("the log's key has not signed it")
         origin, size, root = text.split("\n")[:3]
         if origin != log.name:
             raise BrokenError(f"it is a checkpoint of {origin}, not of {log.name}")
-        return cls(origin, int(size), b64decode(root, validate=True), tuple(signers))
+        seen = tuple(w for w in witnesses if w in signers and w.type == COSIGNING)
+        return cls(origin, int(size), b64decode(root, validate=True), seen)
 
 
 # -- the pack ----------------------------------------------------------------------------------
@@ -290,9 +311,16 @@ class Seen:
 class Pack:
     """An open pack, and the checks in their order."""
 
-    def __init__(self, archive: zipfile.ZipFile, vkeys: Sequence[str], say: Say) -> None:
+    def __init__(
+        self,
+        archive: zipfile.ZipFile,
+        vkeys: Sequence[str],
+        say: Say,
+        witness_keys: Sequence[str] = (),
+    ) -> None:
         self.archive = archive
         self.vkeys = vkeys
+        self.witness_keys = witness_keys
         self.say = say
         self.checks: list[Check] = []
         self.about: dict[str, Any] = {}  # what the pack says of itself; the log has its digest
@@ -306,6 +334,8 @@ class Pack:
         self.start: Checkpoint | None = None
         self.end: Checkpoint | None = None
         self.witnessed: Checkpoint | None = None
+        self.cosigned: list[Checkpoint] = []  # the last of each day, with cosignatures
+        self.witnesses: tuple[Witness, ...] = ()
 
     def verify(self) -> Verification:
         """Run every check; one that fails does not keep the others from theirs."""
@@ -324,7 +354,9 @@ class Pack:
         for each in self.named("tests"):
             self.run(f"test {each}", lambda each=each: self.test(each))  # type: ignore[misc]
         self.run("summary", self.summary)
-        return Verification(tuple(self.checks), key_given=bool(self.vkeys))
+        return Verification(
+            tuple(self.checks), key_given=bool(self.vkeys), witnesses=self.witnesses
+        )
 
     def run(self, name: str, check: Callable[[], tuple[str, list[str]]]) -> None:
         """Make one check, keep what came of it, and say it."""
@@ -422,28 +454,48 @@ class Pack:
         """The log signed where the segment ends, and where it begins."""
         if self.log is None:
             raise BrokenError("there is no key to check a signature with")
+        given = [Key.parse(each) for each in self.witness_keys]
         lines = self.read("checkpoint/witnesses.vkey").decode().split()
-        witnesses = [Key.parse(line) for line in lines]
+        witnesses = list(dict.fromkeys([*given, *map(Key.parse, lines)]))
         problems: list[str] = []
-        for name in ("start", "end", "witnessed"):
-            path = f"checkpoint/{name}.txt"
+        names = ("start", "end", "witnessed")
+        daily = sorted(n for n in self.archive.namelist() if n.startswith(COSIGNED))
+        for path in [*(f"checkpoint/{name}.txt" for name in names), *daily]:
+            name = path.removeprefix("checkpoint/").removesuffix(".txt")
             if name != "end" and path not in self.archive.namelist():
                 continue
             try:
-                setattr(self, name, Checkpoint.open(self.read(path), self.log, witnesses))
+                found = Checkpoint.open(self.read(path), self.log, witnesses)
             except (BrokenError, *ErrorsOfInput) as error:
                 problems.append(f"{path}: {error}")
-        if self.witnessed is not None and len(self.witnessed.signed_by) < 2:
-            problems.append("checkpoint/witnessed.txt: no witness has cosigned it")
+                continue
+            if name in names:
+                setattr(self, name, found)
+            else:
+                self.cosigned.append(found)
+                if path != f"{COSIGNED}{found.size:012d}.txt":
+                    problems.append(f"{path} is not named after its size")
+            if name not in ("start", "end") and not found.witnesses:
+                problems.append(f"{path}: no witness has cosigned it")
+        problems += self.cosigners(witnesses, given)
         size = self.end.size if self.end else 0
-        return f"the log's signature at size {size} is good; {self.seen_by()}", problems
+        seen = "; ".join(map(str, self.witnesses)) or "no witness's signature is in this pack"
+        return f"the log's signature at size {size} is good; {seen}", problems
 
-    def seen_by(self) -> str:
-        """Say what witnesses have seen of the log."""
-        if self.witnessed is None:
-            return "no witness's signature is in this pack"
-        names = ", ".join(n for n in self.witnessed.signed_by if n != self.witnessed.origin)
-        return f"witnessed by {names} up to entry {self.witnessed.size - 1}"
+    def cosigners(self, witnesses: Sequence[Key], given: Sequence[Key]) -> list[str]:
+        """Count what each witness has cosigned; name those that were given and have not."""
+        found: list[Witness] = []
+        problems: list[str] = []
+        for key in witnesses:
+            notes = [*self.cosigned, *([self.witnessed] if self.witnessed else [])]
+            sizes = {note.size for note in notes if key in note.witnesses}
+            if sizes:
+                found.append(Witness(key.name, len(sizes), max(sizes), key_given=key in given))
+            elif key in given:
+                lacks = "whose key was given, has cosigned nothing of this pack"
+                problems.append(f"the witness {key.name}, {lacks}")
+        self.witnesses = tuple(found)
+        return problems
 
     def segment(self) -> tuple[str, list[str]]:
         """Every entry of the segment is the one that was signed, at its index."""
@@ -468,6 +520,9 @@ class Pack:
         self.pass_over(tree)
         seen = self.seen
         problems += seen.problems
+        days = self.cosigned
+        if strange := [each.size for each in days if seen.roots.get(each.size) != each.root]:
+            problems.append(f"{COSIGNED}: {listed(strange, 'size')} not of these entries")
         problems += self.against_end(tree, peaks)
         last = self.begin + seen.count - 1
         return f"entries {self.begin} to {last} give the signed root", problems
@@ -582,7 +637,7 @@ class Pack:
 
     def sizes(self) -> set[int]:
         """Return the sizes of the checkpoints that results rest on."""
-        found: set[int] = set()
+        found = {each.size for each in self.cosigned}
         for name in self.named("tests"):
             try:
                 found.add(int(self.json(f"tests/{name}/result.json")["checkpoint"]["size"]))
@@ -815,16 +870,19 @@ def _nothing(text: str) -> None:
 
 
 def verify_pack(
-    path: str | Path, vkey: str | Sequence[str] | None = None, say: Say = _nothing
+    path: str | Path,
+    vkey: str | Sequence[str] | None = None,
+    say: Say = _nothing,
+    witnesses: Sequence[str] = (),
 ) -> Verification:
     """Verify a pack, telling `say` each check; a file that is no pack fails, it does not raise.
 
-    `vkey` is the log's key, or those that it may have.
+    `vkey` is the log's key, or those that it may have; `witnesses` those who must have cosigned.
     """
     vkeys = [vkey] if isinstance(vkey, str) else list(vkey or ())
     try:
         with zipfile.ZipFile(path) as archive:
-            return Pack(archive, vkeys, say).verify()
+            return Pack(archive, vkeys, say, witnesses).verify()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         problem = f"{Path(path).name} is no readable ZIP archive: {error}"
         say(f"FAILED  {problem}")
@@ -834,15 +892,16 @@ def verify_pack(
 def main(arguments: Sequence[str]) -> int:
     """Run as a program; the exit status is 0 if everything holds, 1 if not, 2 for wrong use."""
     rest = list(arguments)
-    vkey = None
-    if "--vkey" in rest[:-1]:
-        at = rest.index("--vkey")
-        vkey = rest[at + 1]
-        del rest[at : at + 2]
+    given: dict[str, list[str]] = {"--vkey": [], "--witness": []}
+    for option, keys in given.items():
+        while option in rest[:-1]:
+            at = rest.index(option)
+            keys.append(rest[at + 1])
+            del rest[at : at + 2]
     if len(rest) != 1:
-        _say("usage: python3 verify.py PACK.zip [--vkey KEY]")
+        _say("usage: python3 verify.py PACK.zip [--vkey KEY] [--witness KEY]...")
         return 2
-    found = verify_pack(rest[0], vkey, _say)
+    found = verify_pack(rest[0], given["--vkey"], _say, given["--witness"])
     if not found.ok:
         _say(f"\nNOT VERIFIED: {len(found.faults)} faults")
         return 1
