@@ -168,6 +168,42 @@ class TestReading:
         proof.verify(leaf_hash(entries(SIZE)[300]), opened)
         assert proof.index == 300
 
+    @pytest.mark.parametrize("words", [("show",), ("proof",)])
+    def test_a_receipt_names_its_entry_and_its_hash_is_checked(
+        self, served: Shell, words: tuple[str]
+    ) -> None:
+        digest = leaf_hash(entries(SIZE)[300]).hex()
+        other = leaf_hash(entries(SIZE)[301]).hex()
+
+        by_index = served.ok("log", *words, "300")
+        by_receipt = served.ok("log", *words, f"300.{digest}", f"-vkey={VKEY}")
+        in_capitals = served.ok("log", *words, f"300.{digest.upper()}")
+        broken = served("log", *words, f"300.{other}")
+
+        assert by_receipt.out == by_index.out == in_capitals.out
+        assert (broken.code, broken.out) == (3, "")
+        assert "entry 300 is not the one that this receipt promises" in broken.err
+
+    def test_a_receipt_of_an_entry_that_is_not_there_is_not_proven(self, served: Shell) -> None:
+        done = served("log", "proof", f"{SIZE}.{leaf_hash(b'lost').hex()}")
+
+        assert (done.code, done.out) == (1, "")
+        assert f"there is no entry {SIZE}" in done.err
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("", "-1", "x", "300.", ".", "300.00", "٣٠٠", "1e2", "300 ", " 300", "3_0"),
+            *(f"300.{'0' * 63}", f"300.{'0' * 65}", f"300.{'g' * 64}", f"x.{'0' * 64}"),
+            *(f"300.{'0' * 64}.1", f"300.{'0' * 64}\n", "9" * 19, f"{'9' * 5000}.{'0' * 64}"),
+        ],
+    )
+    def test_what_is_no_receipt_is_wrong_use(self, served: Shell, text: str) -> None:
+        done = served("log", "proof", "--", text)
+
+        assert (done.code, done.out) == (1, "")
+        assert "not an index, nor a receipt of the form INDEX.HASH" in done.err
+
     def test_the_checkpoint_is_printed_as_it_is(self, served: Shell, log: Path) -> None:
         assert served.ok("log", "checkpoint").out == (log / "checkpoint").read_text()
         assert served.ok("log", "checkpoint", "-format=json").data["size"] == SIZE

@@ -27,9 +27,10 @@ from strongroom.cli.log_files import (
     reading,
 )
 from strongroom.cli.progress import progress
+from strongroom.cli.receipts import Receipt
 from strongroom.cli.render import Mark, cell, when
 from strongroom.cli.session import Session
-from strongroom.crypto.checkpoint import Checkpoint
+from strongroom.crypto.checkpoint import Checkpoint, LogProof
 from strongroom.crypto.errors import CryptoError, NoteError
 from strongroom.crypto.log_policy import LogPolicy
 from strongroom.crypto.note import Note, VerifierKey
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from strongroom.cli.log_trust import Verified
 
 log = group("log", "The log: read, prove, export, verify.")
+entry_argument = click.argument("entry")
 vkey_option = click.option(
     "--vkey", "vkeys", multiple=True, metavar="KEY", help="The log's key, as you were given it."
 )
@@ -119,16 +121,25 @@ def _state(found: dict[str, Any]) -> str:
 
 
 @command("show")
-@click.argument("index", type=click.IntRange(0))
+@entry_argument
 @vkey_option
 @in_session
-def show(session: Session, index: int, vkeys: tuple[str, ...]) -> None:
-    """Print one entry, after proving that it is in the log."""
+def show(session: Session, entry: str, vkeys: tuple[str, ...]) -> None:
+    """Print one entry, after proving that it is in the log.
+
+    ENTRY is an index, or the Audit-Receipt of an answer: then it must be the entry of that hash.
+    """
+    leaf, _ = _proven(session, Receipt.parse(entry), vkeys)
+    session.output.json(json.loads(leaf))
+    _say_trust(session, vkeys)
+
+
+def _proven(session: Session, receipt: Receipt, vkeys: tuple[str, ...]) -> tuple[bytes, LogProof]:
     with _trusting():
         published = Published.at_present(ServerLog(session.client), keys_of(vkeys))
-        entry, _ = published.proven(index)
-    session.output.json(json.loads(entry))
-    _say_trust(session, vkeys)
+        leaf, found = published.proven(receipt.index)
+        receipt.check(leaf)
+    return leaf, found
 
 
 def _say_trust(session: Session, vkeys: tuple[str, ...]) -> None:
@@ -137,20 +148,22 @@ def _say_trust(session: Session, vkeys: tuple[str, ...]) -> None:
 
 
 @command("proof")
-@click.argument("index", type=click.IntRange(0))
+@entry_argument
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Into this file.")
 @vkey_option
 @in_session
-def proof(session: Session, index: int, output: Path | None, vkeys: tuple[str, ...]) -> None:
-    """Print the proof that an entry is in the log, as C2SP's tlog-proof."""
-    with _trusting():
-        published = Published.at_present(ServerLog(session.client), keys_of(vkeys))
-        _, found = published.proven(index)
+def proof(session: Session, entry: str, output: Path | None, vkeys: tuple[str, ...]) -> None:
+    """Print the proof that an entry is in the log, as C2SP's tlog-proof.
+
+    ENTRY is an index, or the Audit-Receipt of an answer: then it must be the entry of that hash.
+    """
+    receipt = Receipt.parse(entry)
+    _, found = _proven(session, receipt, vkeys)
     if output is None:
         session.output.raw(found.encode().decode(), newline=False)
     else:
         output.write_bytes(found.encode())
-        session.output.done(f"the proof of entry {index} is in {output}")
+        session.output.done(f"the proof of entry {receipt.index} is in {output}")
     _say_trust(session, vkeys)
 
 
