@@ -38,6 +38,8 @@ def test_every_step_holds_and_the_last_line_says_so(tmp_path: Path) -> None:
     assert found["pack_verified"]
     assert found["tamper_detected"]
     assert found["log_size"] > 1_000
+    assert found["witness"]["key_given"]
+    assert found["witness"]["checkpoints"] >= 90
     assert set(found["controls"]) >= SPINE
     assert Path(found["pack"]).is_file()
     assert not list((tmp_path / "demo").glob("*.pid"))

@@ -26,8 +26,8 @@ def free_port(wanted: int = 0) -> int:
     raise OSError("no port is free")
 
 
-def write_configuration(directory: Path, port: int) -> Path:
-    """Write the server's TOML."""
+def write_configuration(directory: Path, port: int, witness: str) -> Path:
+    """Write the server's TOML; `witness` is the key and the address of one."""
     data = json.dumps(str(directory / "data"))
     text = f"""# Written by `strongroom demo`. A server for people has no [clock].
 cluster_name = "tidewater"
@@ -40,6 +40,7 @@ names = ["localhost", "127.0.0.1"]
 [log]
 origin = "{ORIGIN}"
 checkpoint_interval = "250ms"
+witnesses = ["{witness}"]
 
 [clock]
 simulated = true

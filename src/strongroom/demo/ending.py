@@ -36,6 +36,7 @@ def as_data(stage: Stage, seconds: float) -> dict[str, Any]:
         "tamper_detected": findings.tamper_detected,
         "tampered": findings.tampered,
         "log_size": findings.log_size,
+        "witness": findings.witness,
         "controls": {result.id: result.verdict for result in findings.controls},
         "period": [START.isoformat(), END.isoformat()],
         "clock": "simulated",
@@ -133,7 +134,7 @@ def _show_what_to_try(screen: Screen, stage: Stage) -> None:
     for line, remark in lines.items():
         screen.line(Text.assemble(f"   {line.ljust(width)}", (f"   # {remark}", "dim")))
     screen.line()
-    screen.line(Text("The server runs until Ctrl-C.", "bold"))
+    screen.line(Text("The server and the witness run until Ctrl-C.", "bold"))
 
 
 def from_here(path: Path) -> str:

@@ -45,6 +45,7 @@ def play(*, leave: bool, as_json: bool) -> int:
             record=record,
             now=EVE,
             port=free_port(0 if leave else USUAL_PORT),
+            witness_port=free_port(),
         )
         try:
             return _play(stage, screen, leave=leave, as_json=as_json)

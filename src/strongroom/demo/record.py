@@ -61,6 +61,7 @@ class Findings:
     pack_verified: bool = False
     tampered: dict[str, bool] = field(default_factory=dict)  # what was done -> found and named
     log_size: int = 0
+    witness: dict[str, Any] = field(default_factory=dict)  # what it cosigned of the pack
 
     @property
     def tamper_detected(self) -> bool:

@@ -38,9 +38,9 @@ def play(stage: Stage) -> None:
         stage.log_key = status["key"]
         step.expect(bool(status["simulated_clock"]), "the log does not say that time is simulated")
         step.detail = f"{stage.log_key.partition('+')[0]}, clock: simulated"
-    with stage.step("The auditor sets up a witness, to cosign what the log claims") as step:
-        _set_up_witness(stage)
-        step.detail = stage.witness_key.partition("+")[0]
+    with stage.step("The auditor's witness learns the log's key, and answers from now on") as step:
+        _start_witness(stage)
+        step.detail = f"a process of its own, on {stage.witness_address}"
     with stage.step("The root token is revoked, and refused from then on") as step:
         root.auth.token.revoke_self()
         step.expect(refusal(root.auth.token.lookup_self) is not None, "it still works")
@@ -48,11 +48,12 @@ def play(stage: Stage) -> None:
         step.detail = "permission denied"
 
 
-def _set_up_witness(stage: Stage) -> None:
-    key, state = stage.witness_files[:2], stage.witness_files[2:]
-    made = stage.shell.ok("witness", "keygen", "auditors.example/witness", *key)
-    stage.witness_key = made.out.strip()
+def _start_witness(stage: Stage) -> None:
+    state = ("--state", str(stage.directory / "witness.state"))
     stage.shell.ok("witness", "add", "--log-vkey", stage.log_key, *state)
+    listen = ("--listen", stage.witness_address)
+    words = ("witness", "serve", *stage.witness_key_file, *state, *listen)
+    stage.start("witness", words, "listening on")
 
 
 def _environments(stage: Stage, root: Any) -> None:

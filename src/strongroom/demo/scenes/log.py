@@ -57,7 +57,7 @@ def _verify(stage: Stage, directory: Path) -> Any:
 
 
 def _cosigned(stage: Stage) -> list[int]:
-    """Return the sizes of the kept checkpoints; raises for one that the witness did not sign."""
+    """Return the sizes of the kept checkpoints; raises for one that the witness did not cosign."""
     text = f"log {stage.log_key}\nwitness auditor {stage.witness_key}\nquorum auditor\n"
     policy = LogPolicy.parse(text.encode())
     return [policy.open(path.read_bytes()).checkpoint.size for path in stage.kept_checkpoints]

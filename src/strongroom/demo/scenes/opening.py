@@ -17,6 +17,11 @@ SHARES, THRESHOLD = 5, 3
 def play(stage: Stage) -> None:
     """Start, initialize, unseal."""
     stage.home.mkdir(mode=0o700)
+    stage.shell = CommandLine(stage.home, stage.address, stage.authority)
+    with stage.step("The auditor makes the key of a witness; the server is told of it") as step:
+        words = ("witness", "keygen", "auditors.example/witness", *stage.witness_key_file)
+        stage.witness_key = stage.shell.ok(*words).out.strip()
+        step.detail = stage.witness_key.partition("+")[0]
     with stage.step("The server starts, with a certificate of its own") as step:
         _start(stage)
         step.detail = stage.address
@@ -49,10 +54,10 @@ def _unseal(stage: Stage) -> None:
 
 
 def _start(stage: Stage) -> None:
-    config = write_configuration(stage.directory, stage.port)
+    witness = f"{stage.witness_key} http://{stage.witness_address}"
+    config = write_configuration(stage.directory, stage.port, witness)
     stage.start("server", ("server", "--config", str(config)), "listens on")
     stage.vault = Vault(stage.address, stage.authority, stage.record.counts)
-    stage.shell = CommandLine(stage.home, stage.address, stage.authority)
 
 
 SCENE = Scene(name="opening", title="A new server", play=play, essential=True)

@@ -37,6 +37,14 @@ def play(stage: Stage) -> None:
         ran.must(OK)
         stage.record.findings.pack_verified = True
         step.detail = "with the key that the auditor was handed"
+    with stage.step("It tells what the auditor's witness has cosigned of the quarter") as step:
+        [witness] = ran.data["witnesses"]
+        stage.record.findings.witness = witness
+        step.expect(witness["key_given"], "its key is not the one that the auditor made")
+        step.expect(witness["checkpoints"] >= (END - START).days, "a day was not cosigned")
+        step.detail = (
+            f"{witness['checkpoints']} checkpoints, the last of {witness['size']:,} entries"
+        )
     with stage.step("So does the verifier inside it: one file, Python and one library") as step:
         step.detail = _with_its_own(stage, pack)
     for name, text, member, change in (
@@ -55,8 +63,12 @@ def play(stage: Stage) -> None:
 
 
 def _verify(stage: Stage, pack: Path) -> Ran:
-    """Verify with our program, against the key that the auditor was handed at the beginning."""
-    return stage.shell.run("verify", str(pack), "--vkey", stage.log_key)
+    """Verify with our program, by the keys that the auditor was handed and made."""
+    return stage.shell.run("verify", str(pack), *_keys(stage), "--format", "json")
+
+
+def _keys(stage: Stage) -> tuple[str, ...]:
+    return ("--vkey", stage.log_key, "--witness", stage.witness_key)
 
 
 def _with_its_own(stage: Stage, pack: Path) -> str:
@@ -67,7 +79,7 @@ def _with_its_own(stage: Stage, pack: Path) -> str:
         name = next(one for one in archive.namelist() if one.endswith(VERIFIER))
         (place / VERIFIER).write_bytes(archive.read(name))
     done = subprocess.run(  # noqa: S603  our own program
-        [sys.executable, "-I", VERIFIER, str(pack), "--vkey", stage.log_key],
+        [sys.executable, "-I", VERIFIER, str(pack), *_keys(stage)],
         cwd=place,
         capture_output=True,
         text=True,
