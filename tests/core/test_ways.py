@@ -1,0 +1,153 @@
+"""A read that has gone its way before is refused as soon as anything on that way has changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from strongroom.core import ways
+from tests.core.system.room import Room, room
+
+READER = 'path "secret/data/*" { capabilities = ["read"] }'
+PATH = "secret/data/team/database"
+
+
+@pytest.fixture
+async def r(tmp_path: Path) -> AsyncIterator[Room]:
+    async with room(tmp_path) as made:
+        await made.ask("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+        await made.ask("POST", PATH, {"data": {"password": "hunter2"}})
+        await made.ask("POST", "sys/policies/acl/reader", {"policy": READER})
+        yield made
+
+
+async def trodden(r: Room, **asked: object) -> str:
+    """Return a token that has read the secret three times already."""
+    token = await r.token("reader", **asked)
+    for _ in range(3):
+        assert (await r.ask("GET", PATH, token=token)).status == 200
+    return token
+
+
+async def test_a_known_way_gives_the_same_answer_and_the_same_entry(r: Room) -> None:
+    token = await r.token("reader")
+    first = await r.ask("GET", PATH, token=token)
+    entry = await r.last()
+    again = await r.ask("GET", PATH, token=token)
+    last = await r.last()
+
+    assert again.data == first.data
+    for name in ("time", "metadata", "api"):  # what holds the moment and the request's id
+        entry.pop(name), last.pop(name)
+    entry["unmapped"].pop("time"), last["unmapped"].pop("time")
+    assert last == entry
+    assert last["unmapped"]["rules"] == ["reader#secret/data/*"]
+
+
+async def test_it_gives_what_is_stored_now(r: Room) -> None:
+    token = await trodden(r)
+    await r.ask("POST", PATH, {"data": {"password": "hunter3"}})
+    renewed = await r.ask("GET", PATH, token=token)
+    await r.ask("DELETE", PATH)
+    deleted = await r.ask("GET", PATH, token=token)
+
+    assert renewed.data["data"] == {"password": "hunter3"}
+    assert deleted.status == 404
+
+
+Change = Callable[[Room, str], Awaitable[object]]
+CHANGES: dict[str, Change] = {
+    "its policy is rewritten": lambda r, _: r.ask(
+        "POST", "sys/policies/acl/reader", {"policy": READER.replace("data/*", "data/other/*")}
+    ),
+    "its policy denies": lambda r, _: r.ask(
+        "POST", "sys/policies/acl/reader", {"policy": READER.replace("read", "deny")}
+    ),
+    "its policy asks for wrapping": lambda r, _: r.ask(
+        "POST",
+        "sys/policies/acl/reader",
+        {"policy": READER.replace("}", 'min_wrapping_ttl = "1m" max_wrapping_ttl = "1h" }')},
+    ),
+    "its policy is deleted": lambda r, _: r.ask("DELETE", "sys/policies/acl/reader"),
+    "it is revoked": lambda r, token: r.ask("POST", "auth/token/revoke", {"token": token}),
+    "an environment is drawn around the secret": lambda r, _: r.ask(
+        "POST", "strongroom/environments/prod", {"paths": ["secret/data/team/*"], "open": False}
+    ),
+    "the mount is disabled": lambda r, _: r.ask("DELETE", "sys/mounts/secret"),
+    "the mount moves away": lambda r, _: r.ask(
+        "POST", "sys/remount", {"from": "secret", "to": "elsewhere"}
+    ),
+    "the server is sealed": lambda r, _: r.ask("POST", "sys/seal"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_it_ends_when(r: Room, change: str) -> None:
+    token = await trodden(r)
+
+    await CHANGES[change](r, token)
+
+    assert (await r.ask("GET", PATH, token=token)).status in (403, 404, 503)
+
+
+async def test_it_ends_with_the_time_of_the_token(r: Room) -> None:
+    token = await trodden(r, ttl="1h")
+    r.clock.advance(timedelta(hours=1))
+
+    assert (await r.ask("GET", PATH, token=token)).status == 403
+
+
+async def test_it_ends_with_the_time_of_a_rule(r: Room) -> None:
+    until = 'expiration = "2026-01-01T01:00:00Z" }'
+    timed = await r.ask("POST", "sys/policies/acl/reader", {"policy": READER.replace("}", until)})
+    assert timed.status == 204
+    token = await trodden(r)
+    r.clock.advance(timedelta(hours=2))
+
+    assert (await r.ask("GET", PATH, token=token)).status == 403
+
+
+async def test_a_use_limited_token_has_none(r: Room) -> None:
+    token = await trodden(r, num_uses=4)
+
+    assert (await r.ask("GET", PATH, token=token)).status == 200
+    assert (await r.ask("GET", PATH, token=token)).status == 403
+
+
+async def test_an_address_bound_token_has_none(r: Room) -> None:
+    token = await r.token("root")
+    await r.ask("POST", "auth/token/roles/bound", {"token_bound_cidrs": ["127.0.0.1/32"]})
+    made = await r.ask("POST", "auth/token/create/bound", {"policies": ["reader"]}, token=token)
+    bound = made.auth["client_token"]
+    for _ in range(3):
+        assert (await r.ask("GET", PATH, token=bound)).status == 200
+
+    assert (await r.ask("GET", PATH, token=bound, address="192.0.2.7")).status == 403
+
+
+async def test_what_says_more_than_its_path_is_judged_anew(r: Room) -> None:
+    token = await trodden(r)
+    older = await r.ask("GET", f"{PATH}?version=7", token=token)
+    listed = await r.ask("LIST", PATH, token=token)
+    written = await r.ask("POST", PATH, {"data": {}}, token=token)
+    wrapped = await r.ask("GET", PATH, token=token, headers={"x-vault-wrap-ttl": "60"})
+
+    assert older.status == 404
+    assert listed.status == written.status == 403
+    assert wrapped.body["wrap_info"]["ttl"] == 60
+
+
+async def test_many_ways_are_forgotten_and_found_again(
+    r: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ways, "REMEMBERED", 2)
+    token = await r.token("reader")
+    for number in range(5):
+        await r.ask("POST", f"secret/data/app-{number}", {"data": {"n": number}})
+
+    for number in [*range(5), *range(5)]:
+        answer = await r.ask("GET", f"secret/data/app-{number}", token=token)
+        assert answer.data["data"] == {"n": number}
