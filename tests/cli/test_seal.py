@@ -6,6 +6,7 @@ import json
 import stat
 from pathlib import Path
 
+from tests import servers
 from tests.cli.conftest import Shell
 
 
@@ -133,6 +134,23 @@ def test_rekeying_ends_the_old_shares(new_server: Shell) -> None:
 
     assert nothing.out == "○ nothing is under way\n"
     assert opened.out == "● unsealed\n"
+
+
+def test_a_ceremony_is_cancelled_by_a_share_or_a_token(nowhere: Shell) -> None:
+    with servers.strongroom(initialized=False) as server:
+        nowhere.environment["STRONGROOM_ADDR"] = server.address
+        keys = open_up(nowhere)
+        token = nowhere.environment.pop("STRONGROOM_TOKEN")
+        nowhere.ok("operator", "rekey", "-init", "-key-shares=1", "-key-threshold=1")
+
+        wrong = nowhere("operator", "rekey", "-cancel", given="00" * 33)
+        by_share = nowhere.ok("operator", "rekey", "-cancel", given=keys[1])
+        nowhere.ok("operator", "generate-root", "-init")
+        nowhere.environment["STRONGROOM_TOKEN"] = token
+        by_token = nowhere.ok("operator", "generate-root", "-cancel")
+
+    assert (wrong.code, "not a share" in wrong.err) == (2, True)
+    assert (by_share.out, by_token.out) == ("✓ rekeying cancelled\n", "✓ cancelled\n")
 
 
 def test_rotation_begins_a_term(new_server: Shell) -> None:

@@ -75,7 +75,7 @@ def rekey(  # noqa: PLR0913, PLR0917  one for each option
     Begin with --init; then each holder of an old share runs `operator rekey`.
     """
     if cancel:
-        _ask(session, "DELETE", REKEY, "init")
+        _cancel(session, REKEY, "init")
         session.output.done("rekeying cancelled")
     elif begin:
         body = {"secret_shares": shares, "secret_threshold": threshold}
@@ -96,6 +96,12 @@ def _ask(
         reply = session.client.send(method, second, body)
     found = reply.data or {}
     return dict(found.get("data") or found)
+
+
+def _cancel(session: Session, places: tuple[str, str], step: str) -> None:
+    """Give a ceremony up, by one's token; without one, by a share."""
+    share = None if session.token else {"key": prompt.hidden("Key share")}
+    _ask(session, "DELETE", places, step, share)
 
 
 def _rekey_share(session: Session, nonce: str | None) -> None:
@@ -153,7 +159,7 @@ def generate_root(  # noqa: PLR0913, PLR0917  one for each option
     if decode is not None:
         session.output.raw(decoded(decode, otp or prompt.hidden("One-time password")), newline=True)
     elif cancel:
-        _ask(session, "DELETE", GENERATE_ROOT, "attempt")
+        _cancel(session, GENERATE_ROOT, "attempt")
         session.output.done("cancelled")
     elif begin:
         found = _ask(session, "PUT", GENERATE_ROOT, "attempt", {})

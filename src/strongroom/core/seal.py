@@ -281,13 +281,19 @@ class Seal:
         A wrong share is refused by name, and what was given before it counts on (InputError).
         """
         settings = settings or self.require()
-        if not any(hmac.compare_digest(share_digest(share), d) for d in settings.share_digests):
-            given = f"{len(progress.shares)} of {settings.threshold} shares are kept"
-            raise InputError(field_name, f"not a share of this seal; {given}")
+        kept = f"; {len(progress.shares)} of {settings.threshold} shares are kept"
+        self.check_share(share, settings, field_name, kept)
         shares = progress.shares if progress.has(share) else [*progress.shares, share]
         if len(shares) < settings.threshold:
             return Quorum(len(shares), None)
         return Quorum(len(shares), self._join(shares[-settings.threshold :]))
+
+    def check_share(
+        self, share: bytes, settings: SealSettings, field_name: str = "key", kept: str = ""
+    ) -> None:
+        """Raise InputError unless this is a share of the seal; `kept` ends its words."""
+        if not any(hmac.compare_digest(share_digest(share), d) for d in settings.share_digests):
+            raise InputError(field_name, f"not a share of this seal{kept}")
 
     def _join(self, shares: Sequence[bytes]) -> bytes:
         if len(shares) == 1:

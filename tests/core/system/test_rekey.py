@@ -119,15 +119,123 @@ async def test_a_verification_that_is_given_up_leaves_the_old_shares(tmp_path: P
         assert await opened_by(r, r.keys[1:])
 
 
-async def test_nobody_without_a_token_or_the_nonce_gives_up_anothers_rekey(tmp_path: Path) -> None:
+ONE_OF_ONE = {"secret_shares": 1, "secret_threshold": 1}
+CEREMONIES = {
+    "a rekey": ("sys/rekey/init", ONE_OF_ONE),
+    "a root token": ("sys/generate-root/attempt", {}),
+    "a root token, by the shorter path": ("sys/generate-root", {}),
+}
+
+
+@pytest.fixture(params=CEREMONIES.values(), ids=CEREMONIES.keys())
+def ceremony(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
+    path, asked = request.param
+    return path, asked
+
+
+async def under_way(r: Room, path: str) -> bool:
+    return bool((await r.ask("GET", path, token="")).body["started"])
+
+
+async def test_a_stranger_cancels_nothing_by_what_is_shown_to_everybody(
+    tmp_path: Path, ceremony: tuple[str, dict[str, object]]
+) -> None:
+    path, asked = ceremony
     async with room(tmp_path, shares=3, threshold=2) as r:
-        asked = {"secret_shares": 1, "secret_threshold": 1}
-        nonce = (await r.ask("POST", "sys/rekey/init", asked, token="")).body["nonce"]
+        await r.ask("POST", path, asked, token="")
+        nonce = (await r.ask("GET", path, token="")).body["nonce"]
+        nobody = await r.token("default")
 
-        stranger = await r.ask("DELETE", "sys/rekey/init", token="")
-        starter = await r.ask("DELETE", f"sys/rekey/init?nonce={nonce}", token="")
+        for token in ("", "hvs.bogus", nobody):
+            for given in ({}, {"nonce": nonce}, {"key": "00" * 33, "nonce": nonce}, {"key": ""}):
+                refused = await r.ask("DELETE", path, given, token=token)
+                by_query = await r.ask("DELETE", f"{path}?nonce={nonce}", token=token)
 
-        assert (stranger.status, starter.status) == (403, 204)
+                assert (refused.status, by_query.status) in {(403, 403), (400, 403)}
+        assert await under_way(r, path)
+
+
+async def test_a_share_cancels_without_a_token(
+    tmp_path: Path, ceremony: tuple[str, dict[str, object]]
+) -> None:
+    path, asked = ceremony
+    async with room(tmp_path, shares=3, threshold=2) as r:
+        await r.ask("POST", path, asked, token="")
+
+        done = await r.ask("DELETE", path, {"key": r.keys[2]}, token="")
+
+        assert done.status == 204
+        assert not await under_way(r, path)
+
+
+async def test_a_token_cancels_where_policy_lets_it(
+    tmp_path: Path, ceremony: tuple[str, dict[str, object]]
+) -> None:
+    path, asked = ceremony
+    async with room(tmp_path, shares=3, threshold=2) as r:
+        await r.policy("cancels", f'path "{path}" {{ capabilities = ["delete"] }}')
+        token = await r.token("cancels")
+        await r.ask("POST", path, asked, token="")
+
+        done = await r.ask("DELETE", path, token=token)
+
+        assert done.status == 204
+        assert not await under_way(r, path)
+
+
+async def test_a_nonce_that_is_given_must_be_that_of_the_operation(
+    tmp_path: Path, ceremony: tuple[str, dict[str, object]]
+) -> None:
+    path, asked = ceremony
+    async with room(tmp_path, shares=3, threshold=2) as r:
+        await r.ask("POST", path, asked, token="")
+
+        other = await r.ask("DELETE", path, {"key": r.keys[0], "nonce": "another"})
+
+        assert other.errors == ["nonce: is that of no operation in progress"]
+        assert await under_way(r, path)
+
+
+async def test_the_passphrase_cancels_like_a_share(tmp_path: Path) -> None:
+    path = "sys/generate-root/attempt"
+    async with room(tmp_path, seal="passphrase", passphrase="correct horse") as r:
+        await r.ask("POST", path, token="")
+
+        wrong = await r.ask("DELETE", path, {"key": "guess"}, token="")
+        right = await r.ask("DELETE", path, {"key": "correct horse"}, token="")
+
+        assert (wrong.status, right.status) == (400, 204)
+
+
+async def test_a_proof_is_started_over_by_a_share_in_force_alone(tmp_path: Path) -> None:
+    path = "sys/rekey/verify"
+    async with room(tmp_path, shares=3, threshold=2) as r:
+        made = await rekeyed(r, verify=True)
+        keys, nonce = made["keys"], made["verification_nonce"]
+
+        stranger = await r.ask("DELETE", path, {"nonce": nonce}, token="")
+        new = await r.ask("DELETE", path, {"key": keys[0]}, token="")  # type: ignore[index]
+        old = await r.ask("DELETE", path, {"key": r.keys[0]}, token="")
+
+        assert (stranger.status, new.status, old.status) == (403, 400, 200)
+        assert old.body["nonce"] != nonce
+
+
+async def test_no_refusal_tells_the_nonce(
+    tmp_path: Path, ceremony: tuple[str, dict[str, object]]
+) -> None:
+    path, asked = ceremony
+    update = f"{path.removesuffix('/init').removesuffix('/attempt')}/update"
+    async with room(tmp_path, shares=3, threshold=2) as r:
+        await r.ask("POST", path, asked, token="")
+        nonce = (await r.ask("GET", path, token="")).body["nonce"]
+
+        for given in ({}, {"key": r.keys[0]}, {"key": r.keys[0], "nonce": "x"}, {"nonce": nonce}):
+            refused = await r.ask("POST", update, given, token="")
+
+            assert refused.status == 400
+            assert nonce not in str(refused.errors)
+        assert (await r.ask("GET", path, token="")).body["progress"] == 0
 
 
 async def test_what_was_stored_counts_if_the_server_dies_before_it_is_in_force(

@@ -4,8 +4,7 @@ Vault   `sys/generate-root` asks for no token and answers without an envelope, a
         `sys/generate-root-token` asks policy, as OpenBao's. The token leaves encoded: exclusive
         or with a one-time password that only the starter was told, base64 without padding.
 Differs A wrong share is named and costs nothing. The passphrase stands for the share of a seal
-        that has one. Without a token, an attempt is given up by whoever knows its nonce. PGP is
-        refused.
+        that has one. PGP is refused. Who may cancel: see `core.system.ceremonies`.
 Trust   Whoever gives the last share gets the encoded token; without the password it is nothing.
         A new root token is an entry with its accessor, and each of its uses is one.
 """
@@ -17,13 +16,13 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from strongroom.base.errors import InputError, SealedError
+from strongroom.base.errors import InputError
 from strongroom.base.ids import uuid_of
 from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Generating, Quorum, decode_share
 from strongroom.core.server import Server
-from strongroom.core.system.rekey import Cancel, Share
+from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, unsealed
 from strongroom.identity.tokens import Wanted
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 
@@ -83,13 +82,8 @@ class GenerateRootRoutes:
             *((replace(attempt, path=base), decode) if self._bare else ()),
         )
 
-    def _check_open(self) -> None:
-        if self._server.barrier.sealed:
-            raise SealedError("Vault is sealed")
-
     def _status(self, generating: Generating | None) -> dict[str, object]:
-        self._check_open()
-        settings = self._seal.require()
+        settings = unsealed(self._seal)
         return {
             "nonce": generating.nonce if generating else "",
             "started": generating is not None,
@@ -108,10 +102,10 @@ class GenerateRootRoutes:
 
     async def start(self, call: SystemCall, given: Attempt) -> Reply:
         """Begin; the one-time password leaves in this reply, unless the caller brought it."""
-        self._check_open()
+        settings = unsealed(self._seal)
         if given.pgp_key:
             raise InputError("pgp_key", "encrypting with PGP is not supported")
-        if self._seal.require().type == "dev":
+        if settings.type == "dev":
             raise InputError("", "a dev seal has no shares")
         if self._seal.generating is not None:
             raise InputError("", "root generation already in progress")
@@ -131,23 +125,17 @@ class GenerateRootRoutes:
         generating = self._seal.generating
         if generating is None:
             return
-        if self._bare and given.nonce != generating.nonce:
-            await call.authorize()
+        await check_cancel(call, self._seal, given, generating.nonce, is_open=self._bare)
         call.details["nonce"] = generating.nonce
         call.after_commit(lambda: setattr(self._seal, "generating", None))
 
     async def update(self, call: SystemCall, given: Share) -> Reply:
         """Take a share; with the last one, make the token."""
-        self._check_open()
+        unsealed(self._seal)
         generating = self._seal.generating
         if generating is None:
             raise InputError("", "no root generation in progress")
-        if given.nonce != generating.nonce:
-            problem = "is required" if not given.nonce else "is that of no attempt in progress"
-            raise InputError("nonce", problem)
-        if given.key is None:
-            raise InputError("", "missing required field 'key'")
-        quorum, keep = await self._quorum(generating, given.key)
+        quorum, keep = await self._quorum(generating, key_of(given, generating.nonce))
         call.details |= {"nonce": generating.nonce, "progress": quorum.count}
         if quorum.key is None:
             call.after_commit(lambda: generating.given.keep(keep))

@@ -5,8 +5,8 @@ Vault   The old shares are given one by one, under a nonce; the new ones leave i
         given back. `sys/rekey` asks for no token, as in Vault, and answers without an envelope;
         `sys/rotate/root` is OpenBao's newer form, which asks policy.
 Differs A wrong share is named and costs nothing. The root key itself is replaced, and wraps the
-        keyring anew. Without a token, a rekey is cancelled by whoever knows its nonce. PGP and
-        backups are refused: what is not kept cannot leak.
+        keyring anew. PGP and backups are refused: what is not kept cannot leak. Who may cancel:
+        see `core.system.ceremonies`.
 Order   New shares are stored with the entry that says so, and are in force in memory after that
         commit. A crash before it leaves the old shares, after it the new.
 Trust   Whoever holds a quorum of the old shares decides who holds the new.
@@ -21,7 +21,7 @@ from typing import Annotated
 
 import msgspec
 
-from strongroom.base.errors import InputError, NotFoundError, SealedError
+from strongroom.base.errors import InputError, NotFoundError
 from strongroom.base.ids import uuid_of
 from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
@@ -34,6 +34,7 @@ from strongroom.core.seal import (
     decode_share,
 )
 from strongroom.core.server import Server
+from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, unsealed
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 
 
@@ -46,21 +47,6 @@ class Start:
     require_verification: Annotated[bool, Help("In force once the new shares are proven.")] = False
     pgp_keys: Annotated[tuple[str, ...], Help("Not supported.")] = ()
     backup: Annotated[bool, Help("Not supported.")] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """One share, for the operation that the nonce names."""
-
-    key: Annotated[Secret | None, Help("A share, hexadecimal or base64.")] = None
-    nonce: Annotated[str, Help("Nonce of the operation.")] = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cancel:
-    """Which operation to give up."""
-
-    nonce: Annotated[str, Help("Nonce of the operation; without a token, needed.")] = ""
 
 
 class RekeyRoutes:
@@ -117,22 +103,17 @@ class RekeyRoutes:
 
     def _shares(self) -> SealSettings:
         """Return the seal, if it is open and has shares."""
-        if self._server.barrier.sealed:
-            raise SealedError("Vault is sealed")
-        settings = self._seal.require()
+        settings = unsealed(self._seal)
         if settings.type != "shamir":
             raise InputError("", f"a {settings.type} seal has no shares to replace")
         return settings
 
-    def _rekeying(self, nonce: str = "", *, verifying: bool = False) -> Rekeying:
-        """Return the operation under way, if it is the one meant."""
+    def _rekeying(self, *, verifying: bool = False) -> Rekeying:
+        """Return the operation under way, if it has got as far as is meant."""
         self._shares()
         rekeying = self._seal.rekeying
         if rekeying is None or verifying is not (rekeying.settings is not None):
             raise InputError("", "no rekey in progress" if not verifying else _NOTHING_TO_VERIFY)
-        own = rekeying.verification.nonce if verifying else rekeying.nonce
-        if nonce != own:
-            raise InputError("nonce", f"incorrect; the nonce of this rekey operation is {own}")
         return rekeying
 
     def _reply(self, data: dict[str, object]) -> Reply:
@@ -183,15 +164,14 @@ class RekeyRoutes:
         rekeying = self._seal.rekeying
         if rekeying is None:
             return
-        if self._bare and given.nonce != rekeying.nonce:
-            await call.authorize()
+        await check_cancel(call, self._seal, given, rekeying.nonce, is_open=self._bare)
         call.details["nonce"] = rekeying.nonce
         call.after_commit(lambda: setattr(self._seal, "rekeying", None))
 
     async def update(self, call: SystemCall, given: Share) -> Reply:
         """Take an old share; with the last one, make the new."""
-        share = _share(given)
-        rekeying = self._rekeying(given.nonce)
+        rekeying = self._rekeying()
+        share = decode_share(key_of(given, rekeying.nonce).text())
         quorum = self._seal.quorum(rekeying.given, share)
         call.details |= {"nonce": rekeying.nonce, "progress": quorum.count}
         if quorum.key is None:
@@ -245,9 +225,7 @@ class RekeyRoutes:
 
     async def replace_root(self, call: SystemCall, _given: Nothing) -> None:
         """Replace the root key of a seal that opens by itself."""
-        if self._server.barrier.sealed:
-            raise SealedError("Vault is sealed")
-        old = self._seal.require()
+        old = unsealed(self._seal)
         if old.type == "shamir":
             raise InputError("", "this needs a quorum of the shares: use sys/rotate/root/init")
         root = call.entropy(KEY_BYTES)
@@ -275,8 +253,8 @@ class RekeyRoutes:
 
     async def verify(self, call: SystemCall, given: Share) -> Reply:
         """Take a new share back; with the last one, put them in force."""
-        share = _share(given)
-        rekeying = self._rekeying(given.nonce, verifying=True)
+        rekeying = self._rekeying(verifying=True)
+        share = decode_share(key_of(given, rekeying.verification.nonce).text())
         settings, progress = rekeying.settings, rekeying.verification
         quorum = self._seal.quorum(progress, share, settings)
         call.details |= {"nonce": rekeying.nonce, "progress": quorum.count}
@@ -293,8 +271,8 @@ class RekeyRoutes:
         rekeying = self._seal.rekeying
         if rekeying is None or rekeying.settings is None:
             raise InputError("", _NOTHING_TO_VERIFY)
-        if self._bare and given.nonce != rekeying.verification.nonce:
-            await call.authorize()
+        nonce = rekeying.verification.nonce
+        await check_cancel(call, self._seal, given, nonce, is_open=self._bare)
         fresh = Progress(uuid_of(call.entropy(16)))
         call.after_commit(lambda: setattr(rekeying, "verification", fresh))
         data = {**self._verification(rekeying), "nonce": fresh.nonce, "progress": 0}
@@ -308,14 +286,6 @@ class RekeyRoutes:
 
 
 _NOTHING_TO_VERIFY = "no rekey verification in progress"
-
-
-def _share(given: Share) -> bytes:
-    if given.key is None or not given.key.text():
-        raise InputError("", "missing required field 'key'")
-    if not given.nonce:
-        raise InputError("", "missing required field 'nonce'")
-    return decode_share(given.key.text())
 
 
 def _carried(new: SealSettings, old: SealSettings, call: SystemCall) -> SealSettings:
