@@ -1,4 +1,4 @@
-"""What every auth method does alike with `TokenRules`: settle them, show them, change a part.
+"""What every auth method does alike: `TokenRules` settled, shown, changed in part; valid names.
 
 Vault   Policy names are trimmed and lower-cased; `default-service` and `default-batch` mean
         nothing on a role and become `service` and `batch`, with a warning. Older names of
@@ -8,14 +8,17 @@ Differs `root` is refused when a rule is written, not only at each login.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import Field, fields, replace
 from datetime import timedelta
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from strongroom.base.errors import InputError
 from strongroom.base.network import written
 from strongroom.sdk.auth import ZERO, TokenRules
+
+NAME: Final = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)  # of a user, or of a role
 
 
 class Dataclass(Protocol):
@@ -28,6 +31,13 @@ Rules = TypeVar("Rules", bound=TokenRules)
 Record = TypeVar("Record", bound=Dataclass)
 
 _NAMES = tuple(field.name for field in fields(TokenRules))
+
+
+def valid_name(name: str, field: str) -> str:
+    """Return the name, or raise InputError for one that nobody can have."""
+    if not NAME.fullmatch(name):
+        raise InputError(field, "letters, digits, '_', and '-' or '.' between them")
+    return name
 
 
 def changed(record: Record, given: object, sent: Collection[str]) -> Record:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -12,11 +11,10 @@ from strongroom.auth.approle.records import Role, Settings, name_key, role_key
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.base.network import parse_network
 from strongroom.sdk.engine import Call
-from strongroom.sdk.rules import settled, shown_rules
+from strongroom.sdk.rules import settled, shown_rules, valid_name
 
 LONGEST_ROLE_ID: Final = 512
 
-_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
 _OLDER: Final[Mapping[str, str]] = {"policies": "token_policies", "period": "token_period"}
 
 
@@ -47,8 +45,7 @@ async def find_role_by_id(call: Call, role_id: str) -> Role | None:
 
 async def make_role(call: Call, name: str, role_id: str | None) -> Role:
     """Return a role with nothing set, not stored yet; a role id is made where none is given."""
-    if not _NAME.fullmatch(name.lower()):
-        raise InputError("role_name", "letters, digits, '_', and '-' or '.' between them")
+    valid_name(name.lower(), "role_name")
     given = new_id(call) if role_id is None else await _free(call, role_id)
     return Role(name=name.lower(), uid=new_id(call), role_id=given)
 

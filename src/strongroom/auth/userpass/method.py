@@ -18,7 +18,6 @@ Trust   Whoever may write `users/*` can log in as any user. Unknown user, wrong 
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final
 
@@ -29,12 +28,19 @@ from strongroom.crypto.errors import PasswordError
 from strongroom.crypto.passwords import decoy, hash_password, needs_rehash, verify_password
 from strongroom.sdk.auth import Login, Proof, Subject, TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Page, Reply, Route, Sent
-from strongroom.sdk.rules import changed, policy_names, rules_of, settled, shown_rules
+from strongroom.sdk.rules import (
+    NAME,
+    changed,
+    policy_names,
+    rules_of,
+    settled,
+    shown_rules,
+    valid_name,
+)
 
 LONGEST_PASSWORD: Final = 1_024
 REFUSED: Final = "invalid username or password"
 
-_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
 _OLDER: Final = {
     "policies": "token_policies",
     "ttl": "token_ttl",
@@ -189,7 +195,7 @@ class Userpass:
 
     async def write_user(self, call: Call, given: UserGiven) -> None:
         """Make a user, who needs a password, or change what was sent of one."""
-        name = _valid_name(given.name)
+        name = valid_name(given.name, "username")
         user = await _find(call, name)
         sets_password = given.password is not None or given.password_hash is not None
         if user is None or sets_password:
@@ -220,7 +226,7 @@ def _key(name: str) -> str:
 
 async def _find(call: Call, name: str) -> User | None:
     """Return the user, or None; a name that no user can have is not asked for."""
-    held = await call.store.find(_key(name), User) if _NAME.fullmatch(name) else None
+    held = await call.store.find(_key(name), User) if NAME.fullmatch(name) else None
     return held.value if held else None
 
 
@@ -237,12 +243,6 @@ async def _store(call: Call, name: str, user: User) -> None:
 
 async def _hashed(call: Call, password: Secret) -> Secret:
     return Secret(await asyncio.to_thread(hash_password, password, call.entropy))
-
-
-def _valid_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise InputError("username", "letters, digits, '_', and '-' or '.' between them")
-    return name
 
 
 def _new_password(given: NewPassword) -> Secret:
