@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from strongroom.core.guardrails import Guardrails
+from strongroom.core.guardrails import OWN, Guardrails
+from strongroom.identity.environments import Lost
 from strongroom.identity.policy.capability import Operation
 from strongroom.identity.policy.pattern import Segment, Shape, shape
 from strongroom.identity.records import Environment
@@ -105,12 +106,13 @@ def test_what_is_not_protected_is_nobodys_business(
 ) -> None:
     assume("+*" not in pattern)
     free = Environment("prod", (pattern,), protected=False, open=False, description="")
+    others = [Environment(n, (), protected=True, open=False, description="") for n in bound]
 
-    assert Guardrails([free]).refusal(bound, path) is None
+    assert Guardrails([free, *others]).refusal(bound, path) is None
 
 
 def test_a_list_above_the_boundary_shows_the_name_of_a_folder_at_most() -> None:
-    guardrails = Guardrails([environment("secret/+/prod/*")])
+    guardrails = Guardrails([environment("secret/+/prod/*"), environment("s/*", name="staging")])
     outside = frozenset({"staging"})
 
     above = guardrails.refusal(outside, "secret/metadata", Operation.LIST)
@@ -125,3 +127,33 @@ def test_somebody_bound_to_two_environments_is_inside_neither() -> None:
 
     assert guardrails.refusal(both, "a/x") == "environment:prod"
     assert guardrails.refusal(both, "b/x") == "environment:staging"
+
+
+@given(both=patterns_and_paths(), bound=BOUND, open_=st.booleans())
+def test_nobody_does_anything_in_an_environment_that_is_lost(
+    both: tuple[str, str], bound: frozenset[str], *, open_: bool
+) -> None:
+    pattern, path = both
+    lost = Lost(environment(pattern, open_=open_), "it is gone")
+
+    assert Guardrails([], [lost]).refusal(bound, path) == "environment:prod: it is gone"
+
+
+@given(path=PATHS, bound=BOUND)
+def test_without_the_roll_only_the_servers_own_paths_are_open(
+    path: str, bound: frozenset[str]
+) -> None:
+    guardrails = Guardrails([], problem="there is no roll")
+
+    assert guardrails.refusal(bound, f"kv/{path}") == "environment: there is no roll"
+    for own in OWN:
+        assert guardrails.refusal(frozenset(), own + path) is None
+    assert guardrails.refusal(frozenset(), "", Operation.SCAN) == "environment: there is no roll"
+
+
+def test_who_is_bound_to_an_environment_that_is_not_there_gets_nowhere() -> None:
+    guardrails = Guardrails([environment("a/*")])
+
+    refused = guardrails.refusal(frozenset({"staging"}), "b/x")
+
+    assert refused == "environment:staging: there is none of this name as it was written"

@@ -7,6 +7,10 @@ Environment isolation  A path belongs to an environment if one of its patterns m
 Reach   A list is of what lies behind a slash: it is judged as if it had one. A scan shows all
         that lies below its path: it is refused where any of that is out of reach. A list from
         above the boundary shows the name of a folder at most, and is allowed.
+Lost    An environment whose row is not as it was written, or gone, is closed to everybody until
+        it is written anew or deleted; without the roll of them all, so is whatever is not the
+        server's own. An identity that is bound to an environment which is lost, or of which there
+        is none, is refused everywhere.
 Trust   Who may write environments can move the boundary, and who may make identities can make
         one that is bound to none; each such act is an entry. What no longer lies under a
         pattern is no longer protected, so a mount is moved only where its environments reach.
@@ -18,11 +22,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from strongroom.base.errors import DeniedError
+from strongroom.identity.environments import Lost
 from strongroom.identity.policy.capability import Operation
 from strongroom.identity.policy.pattern import Segment, Shape, shape
 from strongroom.identity.records import Environment
 from strongroom.identity.sessions import Session
 
+OWN = ("sys/", "auth/token/", "identity/", "strongroom/", "cubbyhole/")  # no boundary crosses them
 REMEMBERED = 2048
 _LISTS = (Operation.LIST, Operation.SCAN)
 
@@ -37,10 +43,11 @@ class GuardrailError(DeniedError):
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """One environment, its patterns compiled."""
+    """One environment, its patterns compiled. `problem` says why it is lost, if so."""
 
     environment: Environment
     shapes: tuple[Shape, ...]
+    problem: str = ""
 
     def meets(self, reached: Shape) -> bool:
         """Say whether anything of a set of paths belongs to it."""
@@ -48,16 +55,26 @@ class Boundary:
 
     def admits(self, bound: frozenset[str]) -> bool:
         """Say whether an identity bound to these environments may go in."""
+        if self.problem:
+            return False
         if not self.environment.protected:
             return True
         return bound == {self.environment.name} or (not bound and self.environment.open)
 
 
 class Guardrails:
-    """All of them, as of one generation."""
+    """All of them, as of one generation. `problem` says why no boundary is known, if so."""
 
-    def __init__(self, environments: Iterable[Environment]) -> None:
-        self.boundaries = tuple(Boundary(e, tuple(shape(p) for p in e.paths)) for e in environments)
+    def __init__(
+        self, environments: Iterable[Environment], lost: Iterable[Lost] = (), problem: str = ""
+    ) -> None:
+        sound = [(each, "") for each in environments]
+        self.problem = problem
+        self.names = frozenset(each.name for each, _ in sound)
+        self.boundaries = tuple(
+            Boundary(e, tuple(shape(p) for p in e.paths), why)
+            for e, why in (*sound, *((each.environment, each.problem) for each in lost))
+        )
 
     def environments_of(
         self, path: str, operation: Operation = Operation.READ
@@ -76,7 +93,12 @@ class Guardrails:
         """Say which guardrail refuses an identity somewhere in a set of paths, or None."""
         for boundary in self.boundaries:
             if not boundary.admits(bound) and boundary.meets(reached):
-                return f"environment:{boundary.environment.name}"
+                why = f": {boundary.problem}" if boundary.problem else ""
+                return f"environment:{boundary.environment.name}{why}"
+        if self.problem and not any(below(own).covers(reached) for own in OWN):
+            return f"environment: {self.problem}"
+        for name in sorted(bound - self.names):
+            return f"environment:{name}: there is none of this name as it was written"
         return None
 
     def admits(self, bound: frozenset[str], name: str) -> bool | None:
@@ -101,7 +123,7 @@ class Guardrails:
         self, session: Session, path: str, operation: Operation = Operation.READ
     ) -> str | None:
         """`refusal` for a session, remembered there."""
-        if not self.boundaries:
+        if not (self.boundaries or self.problem or session.environments):
             return None
         known = session.guarded
         key = f"{operation}:{path}" if operation in _LISTS else path

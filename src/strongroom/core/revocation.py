@@ -18,7 +18,9 @@ from strongroom.base.errors import StrongroomError, UpstreamError
 from strongroom.core.leases import Failing
 from strongroom.core.records import LEASES, MOUNTS, LeaseRow, Mount
 from strongroom.identity.records import ALIASES, LOCKOUTS, TOKENS, Token
+from strongroom.identity.tokens import changed, remove
 from strongroom.sdk.engine import Call
+from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS
 from strongroom.storage.register import micros
 from strongroom.storage.store import MountStore, upper
@@ -27,6 +29,7 @@ from strongroom.storage.transaction import Stamp, Transaction
 if TYPE_CHECKING:
     from strongroom.core.attempt import Attempt
     from strongroom.core.server import Server
+    from strongroom.core.views import Live
 
 BATCH: Final = 100
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -40,18 +43,26 @@ _logger = logging.getLogger("strongroom")
 
 async def expire_tokens(tx: Transaction, row: Mount, now: datetime) -> None:
     """End every token that a mount made, and all below them."""
-    await _end(tx, await tx.all(TOKENS, mount=row.uuid), now)
+    tokens, broken = await tx.examine(TOKENS, mount=row.uuid)
+    await remove(tx, changed(broken), now)
+    await _end(tx, tokens, now)
 
 
 async def _end(tx: Transaction, tokens: list[Token], now: datetime) -> None:
-    """Let tokens and what is below them be over now; the expirer removes them, on record."""
+    """Let tokens and what is below them be over now; the expirer removes them, on record.
+
+    One whose row was changed cannot be given an end: it is removed here, with all below it.
+    """
     edge, seen = tokens, set[bytes]()
     while edge:
+        below: list[Token] = []
         for token in edge:
             seen.add(token.lookup)
             if token.expires_at is None or token.expires_at > now:
                 tx.put(TOKENS, replace(token, expires_at=now))
-        below = [c for each in edge for c in await tx.all(TOKENS, parent=each.lookup)]
+            children, broken = await tx.examine(TOKENS, parent=token.lookup)
+            await remove(tx, changed(broken), now)
+            below += children
         edge = [token for token in below if token.lookup not in seen]
     tx.changed("tokens")
 
@@ -66,7 +77,9 @@ async def expire_below(tx: Transaction, prefix: str, now: datetime) -> None:
     """End the leases and tokens made at the path `prefix`, which ends in a slash, or below it."""
     at, end = micros(now), upper(prefix)
     rows = await tx.scan(TOKENS_AT, (prefix[:-1], prefix, end))
-    await _end(tx, [TOKENS.load(each, tx.barrier) for each in rows], now)
+    found = [TOKENS.examine(each, tx.barrier) for each in rows]
+    await remove(tx, changed(each for each in found if isinstance(each, Broken)), now)
+    await _end(tx, [each for each in found if not isinstance(each, Broken)], now)
     leases = END_LEASES.format(which="id >= ? AND id < ?")
     tx.run(leases, (at, Stamp.ENTRY, prefix, end, at), stamped=True)
 
@@ -82,24 +95,26 @@ def wipe(tx: Transaction, row: Mount) -> None:
 # -- one lease ---------------------------------------------------------------------------------
 
 
-async def call_for(server: Server, tx: Transaction, lease: LeaseRow, now: datetime) -> Call | None:
-    """Return a call to the engine that gave a lease; None if its mount is gone."""
-    rows = await tx.all(MOUNTS, uuid=lease.mount)
-    if not rows:
-        return None
+async def mount_of(server: Server, tx: Transaction, lease: LeaseRow) -> Live | None:
+    """Return a lease's mount, a disabled one too; None if it is gone.
+
+    Raises UpstreamError for one whose row was changed: the lease is tried again later.
+    """
+    rows, broken = await tx.examine(MOUNTS, uuid=lease.mount)
+    if broken:
+        raise UpstreamError(broken[0].problem)
+    return server.views.live(rows[0]) if rows else None
+
+
+def call_for(server: Server, tx: Transaction, lease: LeaseRow, live: Live, now: datetime) -> Call:
+    """Return a call to the engine that gave a lease."""
     return Call(
         store=MountStore(tx, lease.mount),
         now=now,
         entropy=server.entropy,
         fingerprint=server.pipeline.fingerprint,
-        mount=server.views.live(rows[0]).mounted,
+        mount=live.mounted,
     )
-
-
-async def plugin_for(server: Server, tx: Transaction, lease: LeaseRow) -> object:
-    """Return what serves a lease's mount, a disabled one too; None if there is none."""
-    rows = await tx.all(MOUNTS, uuid=lease.mount)
-    return server.views.live(rows[0]).plugin if rows else None
 
 
 async def take_back(server: Server, tx: Transaction, lease: LeaseRow, now: datetime) -> None:
@@ -107,9 +122,10 @@ async def take_back(server: Server, tx: Transaction, lease: LeaseRow, now: datet
 
     Raises UpstreamError, or what the engine says, where it could not be revoked.
     """
-    call = await call_for(server, tx, lease, now)
-    revoke = getattr(await plugin_for(server, tx, lease), "revoke", None)
-    if call is not None and revoke is not None:
+    live = await mount_of(server, tx, lease)
+    revoke = None if live is None else getattr(live.plugin, "revoke", None)
+    if live is not None and revoke is not None:
+        call = call_for(server, tx, lease, live, now)
         try:
             await revoke(call, lease.data)
         except StrongroomError:
@@ -142,7 +158,8 @@ async def revoke_expired(server: Server) -> int:
     ]
     for lease in due[:BATCH]:
         await _expire(server, lease, now)
-    for mount in await tx.all(MOUNTS):
+    mounts, _ = await tx.examine(MOUNTS)
+    for mount in mounts:
         if mount.config.get("tainted"):
             await _clear_away(server, mount)
     return len(due[:BATCH])

@@ -196,7 +196,7 @@ class Probing:
         await act(self.server, "control.removal", path, details, change)
 
     async def _drop_identity(self, tx: Transaction, name: str) -> None:
-        for token in await tx.all(TOKENS, entity=name):
+        for token in (await tx.examine(TOKENS, entity=name))[0]:
             await self.server.tokens.revoke(tx, token, self.server.clock.now())
         tx.delete(ENTITIES, name)
         tx.delete(POLICIES, name.lower())
@@ -207,7 +207,7 @@ class Probing:
         tx.purge(CELLS, mount=mount.uuid)
         tx.delete(MOUNTS, mount.path)
         tx.changed("mounts")
-        for token in await tx.all(TOKENS):
+        for token in (await tx.examine(TOKENS))[0]:
             if token.mount == mount.uuid:
                 await self.server.tokens.revoke(tx, token, self.server.clock.now())
 
@@ -219,10 +219,10 @@ class Probing:
     async def sweep(self) -> None:
         """Remove what a run that was cut off has left behind."""
         tx = Transaction(self.server.database, self.server.barrier)
-        left = [e.id for e in await tx.all(ENTITIES) if e.id.startswith(OWN)]
+        left = [e.id for e in (await tx.examine(ENTITIES))[0] if e.id.startswith(OWN)]
         mounts = [
             m
-            for m in await tx.all(MOUNTS)
+            for m in (await tx.examine(MOUNTS))[0]
             if m.path.removeprefix("auth/").startswith(PREFIX) and m.accessor.startswith("control_")
         ]
         if left or mounts:

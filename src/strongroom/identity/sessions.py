@@ -33,6 +33,7 @@ class Session:
     networks: tuple[Network, ...]
     actor: Actor
     about: frozenset[str]  # the topics whose change concerns it, beside those for everybody
+    refused: str = ""  # why its policies grant nothing: one of them was changed in the database
     guarded: dict[str, str | None] = field(default_factory=dict)
 
     @property

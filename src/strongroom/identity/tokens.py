@@ -6,15 +6,15 @@ Vault   Service tokens begin with `hvs.`, batch tokens with `hvb.`, and service 
 Units   Durations are `timedelta`; zero means "not set".
 Trust   Whoever reads the database learns accessors, never a token. Whoever writes to it can
         remove a token or bring back the row of one that was revoked; a row that was changed is
-        refused. A batch token is a sealed blob: it cannot be revoked but through its parent, and
-        ends by itself.
+        refused, and is revoked by its key with whatever it is below. A batch token is a sealed
+        blob: it cannot be revoked but through its parent, and ends by itself.
 """
 
 from __future__ import annotations
 
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from strongroom.base.secret import Secret
 from strongroom.identity.records import NONE, TOKENS, Token
 from strongroom.storage import codec
 from strongroom.storage.barrier import Barrier, TamperedError, place
+from strongroom.storage.guard import Broken
 from strongroom.storage.store import upper
 from strongroom.storage.transaction import Stamp, Transaction
 
@@ -157,7 +158,7 @@ class Tokens:
 
     async def by_accessor(self, tx: Transaction, accessor: str) -> Token | None:
         """Return the token with this accessor."""
-        found = await tx.all(TOKENS, accessor=accessor) if accessor else []
+        found, _ = await tx.examine(TOKENS, accessor=accessor) if accessor else ([], [])
         return found[0] if found else None
 
     async def accessors(self, tx: Transaction, after: str = "", limit: int = -1) -> list[str]:
@@ -188,43 +189,37 @@ class Tokens:
 
     # -- revoking
 
-    async def revoke(self, tx: Transaction, token: Token, now: datetime) -> list[Token]:
-        """Revoke a token and all its descendants, with their leases and cubbyholes."""
-        gone = [token, *await self.descendants(tx, token)]
-        for each in gone:
-            self._remove(tx, each, now)
-        return gone
+    async def revoke(self, tx: Transaction, token: Token, now: datetime) -> list[bytes]:
+        """Revoke a token and all its descendants, with their leases and cubbyholes.
+
+        Returns their digests. A descendant whose row was changed goes too.
+        """
+        return await remove(tx, [token.lookup], now)
+
+    async def revoke_changed(
+        self, tx: Transaction, now: datetime, **said: str | bytes
+    ) -> list[bytes]:
+        """Revoke the tokens whose rows were changed and say this of themselves, and all below.
+
+        Returns their digests; none if there is no such row.
+        """
+        _, broken = await tx.examine(TOKENS, order="", limit=-1, **said)
+        return await remove(tx, changed(broken), now)
 
     async def revoke_alone(self, tx: Transaction, token: Token, now: datetime) -> None:
-        """Revoke a token; its children live on as orphans."""
-        for child in await tx.all(TOKENS, parent=token.lookup):
+        """Revoke a token; its children live on as orphans, but for changed ones."""
+        children, broken = await tx.examine(TOKENS, parent=token.lookup)
+        for child in children:
             tx.put(TOKENS, replace(child, parent=None))
             tx.changed(f"token:{child.lookup.hex()}")
-        self._remove(tx, token, now)
-
-    async def descendants(self, tx: Transaction, token: Token) -> list[Token]:
-        """Return everything below a token, nearest first."""
-        found: list[Token] = []
-        edge = [token]
-        while edge:
-            below = [c for parent in edge for c in await tx.all(TOKENS, parent=parent.lookup)]
-            found += below
-            edge = below
-        return found
-
-    def _remove(self, tx: Transaction, token: Token, now: datetime) -> None:
-        prefix = f"{token.lookup.hex()}/"
-        at = int(now.timestamp() * 1_000_000)
-        tx.delete(TOKENS, token.lookup)
-        tx.run(EXPIRE_LEASES, (at, Stamp.ENTRY, token.lookup, at), stamped=True)
-        tx.run(DELETE_CUBBYHOLE, (CUBBYHOLE, prefix, upper(prefix)))
-        tx.changed(f"token:{token.lookup.hex()}")
+        await remove(tx, changed(broken), now)
+        _remove(tx, token.lookup, now)
 
     async def expired(self, tx: Transaction, now: datetime, limit: int) -> list[Token]:
         """Return tokens whose time is over, the longest over first.
 
         One whose row was changed is nobody's and cannot be used. It is left where it is, for the
-        operator to look at, and keeps no other from ending.
+        operator to look at and revoke, and keeps no other from ending.
         """
         rows = await tx.reader.rows(
             f"{TOKENS.select} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?",
@@ -237,6 +232,39 @@ class Tokens:
             except TamperedError as error:
                 _logger.error("not ended: %s", error)  # noqa: TRY400 - one line, each second
         return found
+
+
+async def remove(tx: Transaction, lookups: Sequence[bytes], now: datetime) -> list[bytes]:
+    """Remove tokens by their digests, and everything below them; return the digests of all.
+
+    What is below is found by what rows say, those that were changed too: one of them stops nothing.
+    """
+    gone = dict.fromkeys(lookups)
+    edge = list(gone)
+    while edge:
+        below: list[bytes] = []
+        for parent in edge:
+            children, broken = await tx.examine(TOKENS, parent=parent)
+            below += [*(child.lookup for child in children), *changed(broken)]
+        edge = [each for each in dict.fromkeys(below) if each not in gone]
+        gone |= dict.fromkeys(edge)
+    for each in gone:
+        _remove(tx, each, now)
+    return list(gone)
+
+
+def _remove(tx: Transaction, lookup: bytes, now: datetime) -> None:
+    prefix = f"{lookup.hex()}/"
+    at = int(now.timestamp() * 1_000_000)
+    tx.delete(TOKENS, lookup)
+    tx.run(EXPIRE_LEASES, (at, Stamp.ENTRY, lookup, at), stamped=True)
+    tx.run(DELETE_CUBBYHOLE, (CUBBYHOLE, prefix, upper(prefix)))
+    tx.changed(f"token:{lookup.hex()}")
+
+
+def changed(broken: Iterable[Broken]) -> list[bytes]:
+    """Return the digests of tokens whose rows were changed; a key of another type is of none."""
+    return [each.key[0] for each in broken if isinstance(each.key[0], bytes)]
 
 
 def kept(policies: Iterable[str]) -> tuple[str, ...]:

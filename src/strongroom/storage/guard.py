@@ -16,7 +16,7 @@ Trust  Whoever can write to the storage can delete a row, and bring back an olde
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,23 @@ import msgspec
 from strongroom.storage.barrier import Barrier, TamperedError
 
 LABEL: Final = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A guarded row that is not as it was written.
+
+    `stored` is what it says now, by column: good for naming or deleting it, and for nothing else.
+    """
+
+    key: tuple[Any, ...]
+    problem: str
+    stored: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The key, for people."""
+        return ", ".join(part if isinstance(part, str) else _shown(part) for part in self.key)
 
 
 @dataclass(frozen=True, slots=True)

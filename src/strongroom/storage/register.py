@@ -26,8 +26,8 @@ import msgspec
 
 from strongroom.base.errors import InputError
 from strongroom.storage import codec
-from strongroom.storage.barrier import Barrier, place, place_below
-from strongroom.storage.guard import Guard
+from strongroom.storage.barrier import Barrier, TamperedError, place, place_below
+from strongroom.storage.guard import Broken, Guard
 
 Row = TypeVar("Row")
 Scalar = str | int | bytes | None
@@ -246,6 +246,14 @@ class Register(Generic[Row]):
                     plain = barrier.decrypt(prefix + below, values[at])
                     values[at] = plain if as_it_is else load(plain)
         return self._make(*values)
+
+    def examine(self, raw: Sequence[Any], barrier: Barrier) -> Row | Broken:
+        """`load`, but that a row which was not written as it is comes back as `Broken`."""
+        try:
+            return self.load(raw, barrier)
+        except TamperedError as error:
+            stored = dict(zip(self.stored, raw, strict=True))
+            return Broken(tuple(raw[at] for at in self.key_at), str(error), stored)
 
     def where(self, conditions: Mapping[str, object]) -> tuple[str, list[Scalar]]:
         """Return ` WHERE …` and its values: equality of clear columns, None as IS NULL."""

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from strongroom.storage.barrier import Barrier
+from strongroom.storage.barrier import Barrier, TamperedError
+from strongroom.storage.guard import Broken
 from strongroom.storage.register import Register, Scalar, fits, order_by, sort
 
 Row = TypeVar("Row")
@@ -111,7 +112,19 @@ class Transaction:
         """Return the rows whose clear columns equal `conditions`, by `order` or primary key.
 
         `order` is like "expires_at DESC, name"; missing values come first. A `limit` below zero
-        means all.
+        means all. Raises TamperedError if one of them was not written as it is.
+        """
+        rows, broken = await self.examine(register, order=order, limit=limit, **conditions)
+        if broken:
+            raise TamperedError(broken[0].problem)
+        return rows
+
+    async def examine(
+        self, register: Register[Row], *, order: str = "", limit: int = -1, **conditions: object
+    ) -> tuple[list[Row], list[Broken]]:
+        """`all`, for those who go on without the rows that were not written as they are.
+
+        The conditions hold for what a broken row says now.
         """
         clause, values = register.where(conditions)
         ordering = register.ordering(order)
@@ -123,11 +136,21 @@ class Transaction:
         found = await self.scan(sql, values)
         if mine:
             found = [raw for raw in found if tuple(raw[at] for at in register.key_at) not in mine]
-        rows = [register.load(raw, self.barrier) for raw in found]
+        examined = [register.examine(raw, self.barrier) for raw in found]
+        broken = [each for each in examined if isinstance(each, Broken)]
+        rows = [each for each in examined if not isinstance(each, Broken)]
         if mine:
             rows += [p.row for p in mine.values() if _meets(p.row, conditions)]
             sort(rows, ordering)
-        return rows[:limit] if limit >= 0 else rows
+        return (rows[:limit] if limit >= 0 else rows), broken
+
+    async def find(self, register: Register[Row], *key: Scalar) -> Row | Broken | None:
+        """`get`, for those who go on if the row was not written as it is."""
+        try:
+            return await self.get(register, *key)
+        except TamperedError:
+            found = await self.reader.rows(register.select_one, key)
+            return register.examine(found[0], self.barrier) if found else None
 
     async def scan(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
         """Run a SELECT whose result is checked again at commit, if this transaction writes."""

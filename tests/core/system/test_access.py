@@ -28,7 +28,8 @@ async def r(tmp_path: Path) -> AsyncIterator[Room]:
         await made.ask("POST", "auth/apps/role/job", {"token_policies": "reader"})
         await made.ask("POST", "auth/token/roles/give", {"allowed_policies_glob": "read*"})
         await made.ask("POST", "auth/token/roles/plain", {})
-        await made.ask("POST", "strongroom/environments/prod", {"paths": ["secret/+/prod/*"]})
+        for name, path in (("prod", "secret/+/prod/*"), ("staging", "staging/*")):
+            await made.ask("POST", f"strongroom/environments/{name}", {"paths": [path]})
         yield made
 
 

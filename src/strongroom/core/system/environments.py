@@ -4,6 +4,7 @@ Order   A boundary is in force for every request that is committed after its ent
 Trust   Whoever may write here moves boundaries. To loosen one (fewer paths, not protected, open)
         or delete it asks for sudo; a caller that is bound to an environment can do neither, nor
         make one. A boundary never lies across the server's own paths, so that it can be undone.
+        So does writing or deleting one that is lost (`identity.environments`), which repairs it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
-from strongroom.core.guardrails import below, describe
+from strongroom.core.guardrails import OWN, below, describe
 from strongroom.core.request import SystemCall
 from strongroom.core.system.bindings import check_unbound
+from strongroom.identity.environments import (
+    Environments,
+    Lost,
+    drop_environment,
+    put_environment,
+    read_environments,
+)
 from strongroom.identity.policy.pattern import problem, shape
-from strongroom.identity.records import ENVIRONMENTS, Environment
+from strongroom.identity.records import Environment
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 
-OWN = ("sys/", "auth/token/", "identity/", "strongroom/", "cubbyhole/")
 MOST_PATHS, LONGEST_PATH = 256, 512
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
@@ -67,44 +74,68 @@ class EnvironmentRoutes:
         )
 
     async def names(self, call: SystemCall, page: Page) -> Reply:
-        found = [e for e in await call.transaction.all(ENVIRONMENTS) if e.name > page.after]
+        stored = await read_environments(call.transaction)
+        known = {e.name for e in stored.sound} | {each.environment.name for each in stored.lost}
+        found = sorted(name for name in known if name > page.after)
         found = found[: page.limit] if page.limit > 0 else found
-        info = {str(each["name"]): each for each in describe(found)}
-        return Reply({"keys": [e.name for e in found], "key_info": info})
+        return Reply({"keys": found, "key_info": {name: _shown(stored, name) for name in found}})
 
     async def exists(self, call: SystemCall, given: Name) -> bool:
-        return await call.transaction.get(ENVIRONMENTS, given.name) is not None
+        return (await read_environments(call.transaction)).find(given.name) is not None
 
     async def show(self, call: SystemCall, given: Name) -> Reply:
-        found = await call.transaction.get(ENVIRONMENTS, given.name)
-        if found is None:
+        stored = await read_environments(call.transaction)
+        if stored.find(given.name) is None:
             raise NotFoundError
-        [data] = describe((found,))
-        return Reply(data)
+        return Reply(_shown(stored, given.name))
 
     async def write(self, call: SystemCall, given: Given) -> None:
         """Make an environment, or change what was sent of one."""
         check_unbound(call)
-        old = await call.transaction.get(ENVIRONMENTS, given.name)
-        new = _changed(old, given)
+        stored = await read_environments(call.transaction)
+        found = stored.find(given.name)
+        old = found.environment if isinstance(found, Lost) else found
+        new = _changed(old if old is None or old.paths else None, given)
         _check(new)
         loosened = old is not None and loosens(old, new)
-        if loosened:
+        if loosened or _repairs(call, stored, given.name):
             _check_sudo(call)
-        call.transaction.put(ENVIRONMENTS, new)
-        call.transaction.changed("environment")
+        await put_environment(call.transaction, new)
         call.details |= {"boundary": new.name, "paths": new.paths, "loosened": loosened}
         call.details |= {"protected": new.protected, "open": new.open}
 
     async def drop(self, call: SystemCall, given: Name) -> None:
         """Delete an environment; its paths are judged by policy alone from then on."""
         check_unbound(call)
-        if await call.transaction.get(ENVIRONMENTS, given.name) is None:
+        stored = await read_environments(call.transaction)
+        repairs = _repairs(call, stored, given.name)
+        if stored.find(given.name) is None and not repairs:
             return
         _check_sudo(call)
-        call.transaction.delete(ENVIRONMENTS, given.name)
-        call.transaction.changed("environment")
+        await drop_environment(call.transaction, given.name)
         call.details |= {"boundary": given.name, "loosened": True}
+
+
+def _shown(stored: Environments, name: str) -> dict[str, object]:
+    """Return an environment as replies show it; of a lost one also why it is."""
+    found = stored.find(name)
+    if isinstance(found, Lost):
+        [data] = describe((found.environment,))
+        return {**data, "problem": found.problem}
+    [data] = describe(() if found is None else (found,))
+    return data
+
+
+def _repairs(call: SystemCall, stored: Environments, name: str) -> bool:
+    """Say whether a write of this environment repairs it, or the roll, and put that on record."""
+    if isinstance(stored.find(name), Lost):
+        call.details["repaired"] = name
+    if stored.problem:
+        names = [each.name for each in stored.sound]
+        call.details["roll_from_rows"] = names
+        kept = ", ".join(names) or "none"
+        call.warnings.append(f"{stored.problem}; it was made anew from the rows that hold: {kept}")
+    return stored.problem != "" or isinstance(stored.find(name), Lost)
 
 
 def loosens(old: Environment, new: Environment) -> bool:

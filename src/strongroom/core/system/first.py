@@ -7,6 +7,7 @@ from datetime import timedelta
 from strongroom.core.login import uuid_of
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.request import SystemCall
+from strongroom.identity.environments import put_roll
 from strongroom.identity.records import (
     POLICIES,
     POLICY_VERSIONS,
@@ -57,11 +58,15 @@ async def first_rows(call: SystemCall) -> None:
                 name=name, version=1, text=text, changed_at=call.now, changed_by="system"
             ),
         )
-    cubbyhole = new_mount(
-        call, "cubbyhole/", "cubbyhole", "per-token private secret storage", uuid=CUBBYHOLE
-    )
-    tx.put(MOUNTS, cubbyhole)
+    tx.put(MOUNTS, cubbyhole(call))
+    put_roll(tx, {})
     tx.changed("mounts")
+
+
+def cubbyhole(call: SystemCall) -> Mount:
+    """Return the row of the mount that every token has a part of."""
+    about = "per-token private secret storage"
+    return new_mount(call, "cubbyhole/", "cubbyhole", about, uuid=CUBBYHOLE)
 
 
 def new_mount(  # noqa: PLR0913 - each is one fact of a mount

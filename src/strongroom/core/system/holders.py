@@ -22,7 +22,7 @@ from strongroom.core.system.token import plugin_call
 from strongroom.core.system.token_creation import UNASSIGNABLE
 from strongroom.core.system.token_roles import PREFIX, TokenRole
 from strongroom.core.views import Live
-from strongroom.identity.policy.acl import Acl, compile_acl
+from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.template import Alias as AliasView
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import ALIASES, ENTITIES, POLICIES, TOKENS, Alias, Entity, Token
@@ -80,7 +80,8 @@ class Holders:
         return self
 
     async def _all(self, register: Register[Row]) -> list[Row]:
-        return await self._call.transaction.all(register)
+        """Return the rows that are as they were written; the others give nobody anything."""
+        return (await self._call.transaction.examine(register))[0]
 
     # -- one
 
@@ -124,7 +125,7 @@ class Holders:
 
     async def tokens_of(self, entity: Entity) -> list[Holder]:
         """Return an entity's live tokens."""
-        rows = await self._call.transaction.all(TOKENS, entity=entity.id)
+        rows, _ = await self._call.transaction.examine(TOKENS, entity=entity.id)
         return [holder for row in rows if (holder := await self.of_token(row)) is not None]
 
     # -- everybody
@@ -204,9 +205,8 @@ class Holders:
         if entity is None and policies in self._acls:
             return self._acls[policies]
         views, call = self._server.views, self._call
-        found = [await views.policy(call.transaction, name, call.now) for name in policies]
         identity = None if entity is None else self._identity(entity)
-        acl = compile_acl([policy for policy in found if policy], identity, call.now)
+        acl, _ = await views.acl(call.transaction, policies, identity, call.now)
         if entity is None:
             self._acls[policies] = acl
         return acl

@@ -24,7 +24,7 @@ from strongroom.base.errors import DeniedError, InputError, NotFoundError, Stron
 from strongroom.core.leases import Failing
 from strongroom.core.records import LEASES, MOUNTS, LeaseRow
 from strongroom.core.request import SystemCall
-from strongroom.core.revocation import call_for, expire_below, plugin_for, take_back
+from strongroom.core.revocation import call_for, expire_below, mount_of, take_back
 from strongroom.core.server import Server
 from strongroom.identity.records import TOKENS, Token
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
@@ -222,7 +222,7 @@ class LeaseRoutes:
         return sorted(stuck, key=lambda pair: pair[0])
 
     async def _mount(self, call: SystemCall, row: LeaseRow) -> str:
-        rows = await call.transaction.all(MOUNTS, uuid=row.mount)
+        rows, _ = await call.transaction.examine(MOUNTS, uuid=row.mount)
         return rows[0].path if rows else ""
 
     # -- renewing
@@ -238,11 +238,12 @@ class LeaseRoutes:
             raise InputError("", "lease is not renewable")
         if found.expires_at <= call.now:
             raise InputError("", "lease expired")
-        engine = await call_for(self._server, call.transaction, found, call.now)
-        if engine is None:
+        live = await mount_of(self._server, call.transaction, found)
+        if live is None:
             raise InputError("", "lease not found")
+        engine = call_for(self._server, call.transaction, found, live, call.now)
         ttl = self._granted(call, found, given.increment or engine.mount.default_ttl)
-        renew = getattr(await plugin_for(self._server, call.transaction, found), "renew", None)
+        renew = getattr(live.plugin, "renew", None)
         if renew is not None:
             await renew(engine, found.data, ttl)
         call.transaction.put(LEASES, replace(found, expires_at=call.now + ttl, renewed_at=call.now))
@@ -295,8 +296,7 @@ class LeaseRoutes:
         if given.sync:
             for lease in await self._below(call, prefix):
                 await self._revoke(call, lease, sync=True)
-            for token in await self._tokens_below(call, prefix):
-                await self._server.tokens.revoke(tx, token, call.now)
+            await self._revoke_tokens_below(call, prefix)
             return
         await expire_below(tx, prefix, call.now)
 
@@ -311,8 +311,7 @@ class LeaseRoutes:
             except StrongroomError:
                 tx.delete(LEASES, lease.id)
                 unrevoked.append(lease.id)
-        for token in await self._tokens_below(call, prefix):
-            await self._server.tokens.revoke(tx, token, call.now)
+        await self._revoke_tokens_below(call, prefix)
         call.details["unrevoked"] = unrevoked[:10]
         call.details["unrevoked_count"] = len(unrevoked)
 
@@ -335,11 +334,15 @@ class LeaseRoutes:
             found += [] if lease is None else [lease]
         return found
 
-    async def _tokens_below(self, call: SystemCall, prefix: str) -> list[Token]:
-        tx = call.transaction
+    async def _revoke_tokens_below(self, call: SystemCall, prefix: str) -> None:
+        """Revoke the tokens made below a prefix; those whose rows were changed too."""
+        tx, tokens = call.transaction, self._server.tokens
         paths = await tx.reader.rows(PATHS_OF_TOKENS, (prefix, upper(prefix)))
-        paths.append((prefix[:-1],))
-        return [token for [path] in paths for token in await tx.all(TOKENS, path=path)]
+        for path in (*(row[0] for row in paths), prefix[:-1]):
+            found, _ = await tx.examine(TOKENS, path=path)
+            for token in found:
+                await tokens.revoke(tx, token, call.now)
+            await tokens.revoke_changed(tx, call.now, path=path)
 
     async def tidy(self, call: SystemCall, _: Nothing) -> Reply:
         """End the leases that nobody holds any more; they are revoked behind the request."""
@@ -355,8 +358,8 @@ class LeaseRoutes:
         path, _, part = id_.rpartition("/")
         match = _TOKEN_PART.fullmatch(part)
         if match is not None:
-            token = await call.transaction.get(TOKENS, bytes.fromhex(match[1]))
-            if token is not None and token.path == path:
+            token = await call.transaction.find(TOKENS, bytes.fromhex(match[1]))
+            if isinstance(token, Token) and token.path == path:
                 return token
         return await call.transaction.get(LEASES, id_)
 

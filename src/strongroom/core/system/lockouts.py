@@ -51,7 +51,7 @@ class LockoutRoutes:
 
     async def locked(self, call: SystemCall, given: OfMount) -> Reply:
         tx = call.transaction
-        accessors = {row.uuid: row.accessor for row in await tx.all(MOUNTS)}
+        accessors = {row.uuid: row.accessor for row in (await tx.examine(MOUNTS))[0]}
         found: dict[str, list[str]] = {}
         if given.mount_accessor:
             found[given.mount_accessor] = []
@@ -78,7 +78,7 @@ class LockoutRoutes:
         """Forget the failed logins of a subject. One that has none is done."""
         tx = call.transaction
         for mount in await tx.all(MOUNTS, accessor=given.mount_accessor):
-            key = tried(tx, given.alias_identifier)
+            key = tried(tx.barrier, given.alias_identifier)
             row = await tx.get(LOCKOUTS, mount.uuid, key)
             if row is not None:
                 tx.delete(LOCKOUTS, mount.uuid, key)

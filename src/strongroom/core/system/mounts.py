@@ -9,6 +9,9 @@ Order   Disabling a mount that has leases hides it at once; its data is what rev
         so it goes when the last lease is gone (`core.revocation`). Its path is free then.
 Trust   Who may write `sys/mounts/*` can destroy what is stored, and `sys/auth/*` decides who may
         become whom: the latter asks for sudo.
+        A row that was changed in the database serves nothing, and is listed with the type
+        `changed`. It is repaired by mounting anew in its place or by disabling it: neither touches
+        what the mount held, for the row no longer says what that is. `cubbyhole/` comes back.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from strongroom.core.request import SystemCall
 from strongroom.core.revocation import expire_leases, expire_tokens, wipe
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import check_mount, check_unbound
-from strongroom.core.system.first import new_mount
+from strongroom.core.system.first import cubbyhole, new_mount
 from strongroom.core.system.mount_settings import (
     AUTH,
     AtMount,
@@ -40,12 +43,15 @@ from strongroom.core.system.mount_settings import (
 )
 from strongroom.core.views import Live
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
+from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS
 from strongroom.storage.transaction import Transaction
 
 PROTECTED = ("sys/", "auth/", "cubbyhole/", "identity/", "audit/", "strongroom/")
 UNMOUNTABLE = frozenset({"cubbyhole", "system", "identity", "strongroom", "token", "ns_token"})
 KV_VERSIONS = ("1", "2")
+CHANGED = "changed"  # stands for the type of a mount whose row was changed in the database
+CUBBYHOLE_PATH = "cubbyhole/"
 PLUGIN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")  # anything else is not repeated to anybody
 REMEMBERED_MOVES = 100
 SETTABLE = ("default_lease_ttl", "max_lease_ttl", "description", "options", "listing_visibility")
@@ -101,10 +107,11 @@ class MountRoutes:
         same_family = source.startswith(AUTH) == to.startswith(AUTH)
         if _reserved(to) or not same_family:
             raise InputError("", f"cannot remount to destination {to}")
-        row = await call.transaction.get(MOUNTS, source)
+        row = await _sound(call.transaction, source)
         if row is None or row.config.get("tainted"):
             raise InputError("", f'no matching mount at "{source}"')
-        taken = _conflict(await call.transaction.all(MOUNTS), to)
+        rows, broken = await call.transaction.examine(MOUNTS)
+        taken = _conflict([*_paths(rows), *_changed(broken)], to)
         if taken is not None:
             raise InputError("", f'path already in use at "{taken}"')
         await check_mount(self._server, call, source, to)
@@ -170,6 +177,11 @@ class _Table:
             for path, live in sorted(mounts.by_path.items())
             if path.startswith(AUTH) == bool(self._prefix)
         }
+        for each in mounts.broken:
+            path = each.name
+            if path.startswith(AUTH) == bool(self._prefix) and path not in mounts.by_path:
+                row = new_mount(call, path, CHANGED, each.problem)
+                data[path.removeprefix(self._prefix)] = shown_mount(row, fixed=False)
         return Reply(data, fields=data)
 
     async def show(self, call: SystemCall, given: AtMount) -> Reply:
@@ -187,9 +199,10 @@ class _Table:
         kind, options = self._kind(given)
         if not self._prefix and path.startswith(PROTECTED):
             raise InputError("", f'cannot mount "{path}"')
-        taken = _conflict(
-            [*await tx.all(MOUNTS), *(live.row for live in await self._fixed(tx))], path
-        )
+        rows, broken = await tx.examine(MOUNTS)
+        rows += [live.row for live in await self._fixed(tx)]
+        others = [each for each in _changed(broken) if each != path]
+        taken = _conflict([*_paths(rows), *others], path)
         if taken is not None:
             raise InputError("", f"path is already in use at {shown_path(taken)}")
         await check_mount(self._server, call, path)
@@ -203,6 +216,8 @@ class _Table:
         tx.put(MOUNTS, row)
         tx.changed("mounts")
         call.details |= _details(row)
+        if any(each.name == path for each in broken):
+            call.details["repaired"] = True
 
     def _kind(self, given: Enable) -> tuple[str, dict[str, str]]:
         """Return the type that is meant, and its options. Raises InputError for none."""
@@ -234,10 +249,13 @@ class _Table:
         tx, path = call.transaction, self._path(given)
         if self._prefix and path == "auth/token/":
             raise InputError("", "token credential backend cannot be disabled")
-        if not self._prefix and path.startswith(PROTECTED):
+        row = await tx.find(MOUNTS, path)
+        if not self._prefix and path.startswith(PROTECTED) and not isinstance(row, Broken):
             raise InputError("", f'cannot unmount "{path}"')
         await check_mount(self._server, call, path)
-        row = await tx.get(MOUNTS, path)
+        if isinstance(row, Broken):
+            self._put_right(call, path)
+            return
         if row is None:
             call.details["mount"] = path
             return
@@ -250,6 +268,15 @@ class _Table:
             wipe(tx, row)
         tx.changed("mounts")
         call.details |= _details(row)
+
+    def _put_right(self, call: SystemCall, path: str) -> None:
+        """Remove a row that was changed; the one of `cubbyhole/` is made anew."""
+        if path == CUBBYHOLE_PATH:
+            call.transaction.put(MOUNTS, cubbyhole(call))
+        else:
+            call.transaction.delete(MOUNTS, path)
+        call.transaction.changed("mounts")
+        call.details |= {"mount": path, "repaired": True}
 
     async def tuning(self, call: SystemCall, given: AtMount) -> Reply:
         path = self._path(given)
@@ -287,8 +314,8 @@ class _Table:
         return self._prefix + mount_path(given.path)
 
     async def _find(self, tx: Transaction, path: str) -> Mount | None:
-        """Return a mount's row, those of the core included."""
-        row = await tx.get(MOUNTS, path)
+        """Return a mount's row, those of the core included; InputError if it was changed."""
+        row = await _sound(tx, path)
         if row is not None:
             return None if row.config.get("tainted") else row
         return next((live.row for live in await self._fixed(tx) if live.row.path == path), None)
@@ -309,12 +336,27 @@ def _is_fixed(row: Mount) -> bool:
     return row.uuid.startswith("core/") or row.kind == "cubbyhole"
 
 
-def _conflict(rows: list[Mount], path: str) -> str | None:
+async def _sound(tx: Transaction, path: str) -> Mount | None:
+    """Return the row of a mount. InputError, which names it, for one that was changed."""
+    row = await tx.find(MOUNTS, path)
+    if isinstance(row, Broken):
+        problem = f"{row.problem}; mount anew in its place, or disable it"
+        raise InputError("", problem, logged=f"tampered: {row.problem}")
+    return row
+
+
+def _paths(rows: list[Mount]) -> list[str]:
+    return [row.path for row in rows]
+
+
+def _changed(broken: list[Broken]) -> list[str]:
+    """Return where changed rows say that they are, as far as that is the path of a mount."""
+    return [each.name for each in broken if each.name.endswith("/")]
+
+
+def _conflict(taken: list[str], path: str) -> str | None:
     """Return the path of a mount that this one would hide, or lie inside of."""
-    for row in rows:
-        if row.path.startswith(path) or path.startswith(row.path):
-            return row.path
-    return None
+    return next((each for each in taken if each.startswith(path) or path.startswith(each)), None)
 
 
 async def _options(tx: Transaction, row: Mount, given: Mapping[str, str | None]) -> dict[str, str]:

@@ -8,6 +8,8 @@ Differs A deleted policy that comes back goes on counting its versions, since ev
         with its line. Lists are in byte order, `root` last.
 Trust   Whoever may write here decides what everybody may do. The entry of a write has the
         version and the SHA-256 of the text, so that the text in force can be held against it.
+        One that was changed in the database is listed, and not shown; a write or a delete, which
+        its entry calls a repair, puts that right.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from strongroom.identity.records import (
     StoredPolicy,
 )
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route, Sent, Touched
+from strongroom.storage.barrier import TamperedError
+from strongroom.storage.guard import Broken
 from strongroom.storage.transaction import Transaction
 
 ROOT: Final = "root"
@@ -40,7 +44,10 @@ SWITCHES: Final = (
     "allow_slashes_in_identity_templates",
     "allow_wildcards_in_identity_templates",
 )
-NEWEST: Final = "SELECT max(version) FROM policy_version WHERE name = ?"
+# A version that nobody can have reached is none: it would leave no room for the next one.
+NEWEST: Final = (
+    "SELECT max(version) FROM policy_version WHERE name = ? AND version < 1000000000000000"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +151,7 @@ class PolicyRoutes:
     async def detailed(self, call: SystemCall, given: Below) -> Reply:
         """List policies with all that there is to each."""
         names = await _names(call, given)
-        shown = {name: _shown(await _find(call, name)) for name in names}
+        shown = {name: await _detail(call, name) for name in names}
         return Reply({"keys": names, "key_info": shown})
 
     async def _one(self, call: SystemCall, given: PolicyName) -> Reply:
@@ -182,6 +189,10 @@ class PolicyRoutes:
         row = await _in_force(call, given.key)
         if row is None:
             raise InputError("", "policy not found")
+        if isinstance(row, Broken):
+            raise InputError(
+                "", f"{row.problem}; write it whole", logged=f"tampered: {row.problem}"
+            )
         sent = {name for name in (*SWITCHES, "cas_required") if name in given.sent}
         ends = given.sent & {"ttl", "expiration"}
         wanted = _Wanted(
@@ -196,7 +207,7 @@ class PolicyRoutes:
         tx, name = call.transaction, given.key
         if name in UNCHANGEABLE:
             raise InputError("", f'cannot update "{name}" policy')
-        row = await _in_force(call, name)
+        row = _repaired(call, await _in_force(call, name))
         _check_cas(given.cas, row, required=bool(wanted.options.get("cas_required")))
         _check_text(name, wanted)
         version = await _newest(tx, name) + 1
@@ -224,8 +235,10 @@ class PolicyRoutes:
             raise InputError("", f'cannot delete "{name}" policy')
         if name == "default":
             raise InputError("", "cannot delete default policy")
-        if await tx.get(POLICIES, name) is None:
+        found = await tx.find(POLICIES, name)
+        if found is None:
             return None
+        _repaired(call, found)
         version = await _newest(tx, name) + 1
         tx.delete(POLICIES, name)
         _record(call, name, version, None)
@@ -248,10 +261,19 @@ async def _newest(tx: Transaction, name: str) -> int:
     return found or 0
 
 
-async def _in_force(call: SystemCall, name: str) -> StoredPolicy | None:
-    row = await call.transaction.get(POLICIES, name)
-    ended = row is not None and row.expires_at is not None and row.expires_at <= call.now
-    return None if ended else row
+async def _in_force(call: SystemCall, name: str) -> StoredPolicy | Broken | None:
+    row = await call.transaction.find(POLICIES, name)
+    if isinstance(row, StoredPolicy) and row.expires_at is not None and row.expires_at <= call.now:
+        return None
+    return row
+
+
+def _repaired(call: SystemCall, found: StoredPolicy | Broken | None) -> StoredPolicy | None:
+    """Return what there was to go by; what was changed in the database is none, on record."""
+    if not isinstance(found, Broken):
+        return found
+    call.details["repaired"] = True
+    return None
 
 
 async def _find(call: SystemCall, name: str) -> StoredPolicy:
@@ -260,17 +282,26 @@ async def _find(call: SystemCall, name: str) -> StoredPolicy:
     row = await _in_force(call, name)
     if row is None:
         raise NotFoundError
+    if isinstance(row, Broken):
+        raise TamperedError(row.problem)
     return row
+
+
+async def _detail(call: SystemCall, name: str) -> dict[str, object]:
+    try:
+        return _shown(await _find(call, name))
+    except TamperedError as error:
+        return {"name": name, "problem": str(error)}
 
 
 async def _names(call: SystemCall, given: Below) -> list[str]:
     prefix = f"{given.name.lower().strip('/')}/" if given.name else ""
+    rows, broken = await call.transaction.examine(POLICIES)
+    lasting = [r.name for r in rows if r.expires_at is None or r.expires_at > call.now]
     found = [
-        row.name
-        for row in await call.transaction.all(POLICIES)
-        if row.name.startswith(prefix)
-        and row.name not in HIDDEN
-        and (row.expires_at is None or row.expires_at > call.now)
+        name
+        for name in sorted({*lasting, *(each.name for each in broken)} - {ROOT})
+        if name.startswith(prefix) and name not in HIDDEN
     ]
     return found if prefix else [*found, ROOT]
 

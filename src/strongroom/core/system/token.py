@@ -27,6 +27,7 @@ from strongroom.identity.shown import auth_of, shown_token
 from strongroom.identity.tokens import Issued
 from strongroom.sdk.auth import ZERO, AuthMethod, TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route
+from strongroom.storage.barrier import TamperedError
 from strongroom.storage.store import MountStore
 
 TIDIED = 1000
@@ -283,7 +284,13 @@ class TokenRoutes:
     # -- revoking
 
     async def revoke(self, call: SystemCall, given: ByText) -> None:
-        found = await self._tokens.find(call.transaction, _text(given))
+        """Revoke a token and all below it; one whose row was changed too."""
+        text = _text(given)
+        try:
+            found = await self._tokens.find(call.transaction, text)
+        except TamperedError:
+            await self._revoked_changed(call, lookup=self._tokens.lookup(text))
+            return
         if found is not None:
             await self._revoked(call, found)
 
@@ -293,10 +300,19 @@ class TokenRoutes:
 
     async def revoke_by_accessor(self, call: SystemCall, given: ByAccessor) -> Reply | None:
         found = await self._by_accessor(call, given.accessor)
-        if found is None:
+        if found is not None:
+            await self._revoked(call, found)
+        elif not await self._revoked_changed(call, accessor=given.accessor):
             return Reply(warnings=("No token found with this accessor",))
-        await self._revoked(call, found)
         return None
+
+    async def _revoked_changed(self, call: SystemCall, **said: str | bytes) -> bool:
+        """Revoke the token whose row was changed and says this; say whether there was one."""
+        gone = await self._tokens.revoke_changed(call.transaction, call.now, **said)
+        if gone:
+            accessor = {name: value for name, value in said.items() if name == "accessor"}
+            call.details |= {**accessor, "revoked": len(gone), "tampered": True}
+        return bool(gone)
 
     async def _revoked(self, call: SystemCall, token: Token) -> None:
         if token.kind == "batch":
