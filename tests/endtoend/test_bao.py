@@ -323,6 +323,21 @@ def test_an_approle_login(bao: Bao) -> None:
     bao.ok("auth", "disable", "cli-jobs")
 
 
+def test_what_is_built_in_is_listed(bao: Bao) -> None:
+    listed = bao.ok("plugin", "list", "-detailed", as_json=False)
+    secret = json.loads(bao.ok("plugin", "list", "secret"))
+    kv = json.loads(bao.ok("plugin", "info", "secret", "kv"))
+    refused = bao("plugin", "register", f"-sha256={'0' * 64}", "secret", "mine")
+
+    rows = [tuple(line.split()[:2]) for line in listed.splitlines()[2:]]
+    assert rows == [("approle", "auth"), ("userpass", "auth"), ("kv", "secret")]
+    assert [each["name"] for each in secret["details"]] == secret["secret"] == ["kv"]
+    assert kv["builtin"]
+    assert kv["version"].endswith("+builtin.strongroom")
+    assert refused.status == FAILED
+    assert "unsupported operation" in refused.err
+
+
 def test_policies(bao: Bao, tmp_path: Path) -> None:
     file = tmp_path / "app.hcl"
     file.write_text(READ_APP)

@@ -22,6 +22,7 @@ from strongroom.core.system.lockouts import LockoutRoutes
 from strongroom.core.system.log import LogRoutes
 from strongroom.core.system.mounts import MountRoutes
 from strongroom.core.system.password_policies import PasswordPolicyRoutes
+from strongroom.core.system.plugins import PluginRoutes
 from strongroom.core.system.policies import PolicyRoutes
 from strongroom.core.system.rekey import RekeyRoutes
 from strongroom.core.system.rotation import RotationRoutes
@@ -77,6 +78,7 @@ def sys_routes(server: Server) -> tuple[Route, ...]:
         *DeviceRoutes(server).routes(),
         *LockoutRoutes().routes(),
         *AboutRoutes(server).routes(),
+        *PluginRoutes(server).routes(),
         *RotationRoutes(server).routes(),
         *RekeyRoutes(server, "rekey", bare=True).routes(),
         *RekeyRoutes(server, "rotate/root", bare=False).routes(),
