@@ -48,12 +48,14 @@ class NotFoundError(StrongroomError):
     """Nothing is stored at this path.
 
     Vault answers some of these with a body (a deleted version of a secret, for one): `data`
-    is that body, and None means `{"errors": []}`.
+    is that body, and None means `{"errors": []}`. `logged` is what the log says instead, where
+    the message repeats what the caller sent.
     """
 
-    def __init__(self, message: str = "", data: object = None) -> None:
+    def __init__(self, message: str = "", data: object = None, *, logged: str = "") -> None:
         super().__init__(message)
         self.data = data
+        self.logged = logged
 
 
 class UnsupportedError(StrongroomError):

@@ -33,6 +33,7 @@ class Attempt:
     session: Session | None = None
     actor: Actor = ANONYMOUS
     known: bool = False  # somebody is behind the request
+    clear_path: bool = False  # the path holds nothing that was typed at a login but a known name
     rules: tuple[str, ...] = ()
     unconditional: bool = False  # allowed, whatever else the request had said
     guardrail: str = ""

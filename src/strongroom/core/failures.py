@@ -53,7 +53,8 @@ def failure_of(error: Exception) -> Failure:
     """Return what to tell the caller of this error."""
     if isinstance(error, NotFoundError):
         text = str(error)
-        return Failure(404, (text,) if text else (), text or "not found", error.data)
+        reason = error.logged or text or "not found"
+        return Failure(404, (text,) if text else (), reason, error.data)
     if isinstance(error, LimitError):
         status = 413 if error.retry_after is None else 429
         return Failure(status, (str(error),), str(error), retry_after=error.retry_after)

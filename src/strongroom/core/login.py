@@ -6,14 +6,18 @@ Differs A login that is locked out is judged, and then refused like a wrong pass
         refuses it at once, in other words and with another status.
 Trust   A refused login says the same whatever the reason, at the same cost, a commit included.
         One that is locked out is no exception; its entry says so. It does not say that a name
-        is known, nor that its password was right.
+        is known, nor that its password was right. People type passwords where names belong: of
+        a path under `auth/…/login/` the log has the name of somebody who could log in, and a
+        keyed digest of any other, whatever is wrong with the request.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from strongroom.audit.entry import Actor
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
@@ -28,11 +32,13 @@ from strongroom.identity.shown import auth_of
 from strongroom.identity.tokens import Tokens, Wanted, kept
 from strongroom.sdk.auth import Proof, TokenRules
 from strongroom.sdk.engine import Call, Mounted, Reply
+from strongroom.storage.barrier import Barrier
 from strongroom.storage.transaction import Transaction
 
 FAILURES = 5
 FORGET = timedelta(minutes=15)
 LOCKED = timedelta(minutes=15)
+_TYPED_NAME = re.compile(r"(/*auth/.*?/login/+)(.+)", re.DOTALL)
 
 
 class Logins:
@@ -105,9 +111,9 @@ class Logins:
 
     async def _forget_failures(self, tx: Transaction, live: Live, subject: str) -> None:
         if await _lockout(tx, live, subject) is not None:
-            tx.delete(LOCKOUTS, live.row.uuid, tried(tx, subject))
+            tx.delete(LOCKOUTS, live.row.uuid, tried(tx.barrier, subject))
 
-    async def failed(self, attempt: Attempt) -> None:
+    async def failed(self, attempt: Attempt, call: Call) -> None:
         """Count a failed login; written with its entry though the login is refused.
 
         Of one that is locked out the row is written as it was: without a commit of its own it
@@ -115,16 +121,19 @@ class Logins:
         """
         tx, incoming, (live, match) = attempt.transaction, attempt.incoming, attempt.serving
         login = match.bound.login
-        if login is None or not _locks(live):
+        if login is None:
             return
         try:
             given = match.bound.decode(match.fields, incoming.query, incoming.body).given
         except StrongroomError:
             return  # nobody was named
+        attempt.clear_path = login.knows is not None and await login.knows(call, given)
+        if not _locks(live):
+            return
         subject = login.subject(given)
         if not subject or len(subject) > 512:
             return
-        key, now = tried(tx, subject), attempt.now
+        key, now = tried(tx.barrier, subject), attempt.now
         row = await _lockout(tx, live, subject)
         if row is not None and _locked(row, now):
             attempt.reason = "locked out"
@@ -138,13 +147,27 @@ class Logins:
         attempt.details = {**attempt.details, "failures": failures}
 
 
-def tried(tx: Transaction, name: str) -> str:
+def tried(barrier: Barrier, name: str) -> str:
     """Return the key under which failed logins of a name are counted."""
-    return tx.barrier.digest("lockout", name.encode("utf-8", "surrogatepass"))[:16].hex()
+    return barrier.digest("lockout", name.encode("utf-8", "surrogatepass"))[:16].hex()
+
+
+def shown_path(path: str, barrier: Barrier) -> str:
+    """Return a path as the log may show it: without what was typed as a name at a login.
+
+    A path that could not be decoded is as it came. While sealed there is no key for a digest.
+    """
+    if "login/" not in path and "%" not in path:
+        return path
+    found = _TYPED_NAME.match(unquote(path))
+    if found is None:
+        return path
+    digest = "sealed" if barrier.sealed else tried(barrier, found[2].lower())
+    return f"{found[1]}hmac-sha256:{digest}"
 
 
 async def _lockout(tx: Transaction, live: Live, name: str) -> Lockout | None:
-    return await tx.get(LOCKOUTS, live.row.uuid, tried(tx, name))
+    return await tx.get(LOCKOUTS, live.row.uuid, tried(tx.barrier, name))
 
 
 def _locked(row: Lockout | None, now: datetime) -> bool:

@@ -38,7 +38,7 @@ from strongroom.core.fields import Decoded, decoder
 from strongroom.core.gate import ASKED, LISTS, Gate, visible
 from strongroom.core.guardrails import GuardrailError
 from strongroom.core.leases import Leases
-from strongroom.core.login import Logins
+from strongroom.core.login import Logins, shown_path
 from strongroom.core.noise import Noise
 from strongroom.core.request import Answer, Incoming, SystemCall
 from strongroom.core.resumed import Resumed
@@ -232,6 +232,7 @@ class Pipeline:
         bound = attempt.match.bound
         attempt.code = "auth.login" if bound.login else bound.event
         return None
+        attempt.clear_path = not bound.login and incoming.operation is not Operation.HELP
 
     def _help(self, live: Live, rest: str) -> Match:
         """Return what tells about a path, or about the whole mount where there is no rest."""
@@ -266,7 +267,7 @@ class Pipeline:
                 if call.actor is not ANONYMOUS:
                     attempt.actor, attempt.known = call.actor, True
             if match.bound.login is not None:
-                await self.logins.failed(attempt)
+                await self.logins.failed(attempt, call)
             raise
         await self._succeeded(attempt, call, reply, [*decoded.warnings(), *call.warnings])
 
@@ -274,7 +275,7 @@ class Pipeline:
         _, match = attempt.serving
         if match.bound.login is not None:
             reply, attempt.actor = await self.logins.login(attempt, call, decoded.given)
-            attempt.known = True
+            attempt.known = attempt.clear_path = True
             return reply
         reply = await match.bound.endpoint.serve(call, decoded.given) or Reply()
         if match.bound.operation in LISTS:
@@ -402,6 +403,9 @@ class Pipeline:
     def _event(self, attempt: Attempt, *, ok: bool) -> Event:
         incoming, touched = attempt.incoming, attempt.touched
         return Event(
+        path = incoming.path
+        if not attempt.clear_path:
+            path = shown_path(path, self.barrier)
             code=attempt.code,
             operation=attempt.operation or incoming.operation.value,
             path=incoming.path,
@@ -510,7 +514,8 @@ class Pipeline:
 
 def no_such_route(path: str) -> NotFoundError:
     """Return what is said of a path under no mount."""
-    return NotFoundError(f'no handler for route "{path}". route entry not found.')
+    said = f'no handler for route "{path}". route entry not found.'
+    return NotFoundError(said, logged="no such route")
 
 
 def _unrecorded(attempt: Attempt) -> Answer:

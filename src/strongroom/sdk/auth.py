@@ -79,6 +79,9 @@ class Login(Generic[Given]):
     subject: Callable[[Given], str]  # what lock-out counts: the name that was tried
     summary: str = "Log in."
     refused: str = "permission denied"  # what every refused login is told, whatever the reason
+    # Says whether there is such a subject. Needed where the path holds its name: a name of nobody,
+    # which may be a mistyped password, is written down as a digest.
+    knows: Callable[[Any, Given], Awaitable[bool]] | None = None
 
 
 class AuthMethod(Protocol):

@@ -142,6 +142,7 @@ class Userpass:
             lambda given: given.name,
             "Log in by password.",
             REFUSED,
+            self.has_user,
         )
 
     async def prove(self, call: Call, given: Attempt) -> Proof:
