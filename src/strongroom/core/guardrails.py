@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from strongroom.base.errors import DeniedError
 from strongroom.identity.environments import Lost
-from strongroom.identity.policy.capability import Operation
+from strongroom.identity.policy.capability import EVERYTHING, Capability, Operation, asks
 from strongroom.identity.policy.pattern import Segment, Shape, shape
 from strongroom.identity.records import Environment
 from strongroom.identity.sessions import Session
@@ -100,6 +100,24 @@ class Guardrails:
         for name in sorted(bound - self.names):
             return f"environment:{name}: there is none of this name as it was written"
         return None
+
+    def left(self, bound: frozenset[str], path: str, held: Capability) -> Capability:
+        """Return what of some capabilities is left on a path; DENY where that is nothing.
+
+        Each is judged as the request that it is for: a scan may be refused where a read is not.
+        """
+        refused = {
+            each: self.refusal(bound, path, each) is not None
+            for each in (Operation.READ, *_LISTS)  # what is no list is judged like a read
+        }
+        if not any(refused.values()):
+            return held
+        kept = Capability.NONE
+        for flag in EVERYTHING & held:
+            asked = asks(flag)
+            if not refused[asked if asked in _LISTS else Operation.READ]:
+                kept |= flag
+        return Capability.DENY if kept in (Capability.NONE, Capability.SUDO) else kept
 
     def admits(self, bound: frozenset[str], name: str) -> bool | None:
         """Say whether an identity may go into an environment; None if there is no such one."""

@@ -8,7 +8,6 @@ Trust   Whoever may ask learns who may do what; nobody's token, and no value, is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.holders import Holder, Holders
 from strongroom.identity.policy.acl import Decision
-from strongroom.identity.policy.capability import BY_NAME, EVERYTHING, Capability, Operation, names
+from strongroom.identity.policy.capability import BY_NAME, EVERYTHING, Capability, asks, names
 from strongroom.identity.policy.pattern import shape
 from strongroom.identity.policy.questions import Grant, access_matrix, may, what_may
 from strongroom.identity.records import ENTITIES
@@ -141,7 +140,7 @@ class AccessRoutes:
             {
                 "capability": given.capability,
                 "path": path,
-                "environments": [e.name for e in guardrails.environments_of(path, _asks(flag))],
+                "environments": [e.name for e in guardrails.environments_of(path, asks(flag))],
                 "subjects": found[:limit],
                 "next": found[limit - 1]["subject"] if len(found) > limit else "",
                 "asked": len(holders),
@@ -162,8 +161,10 @@ class AccessRoutes:
             {
                 "subject": cell.subject,
                 "path": cell.path,
-                "capabilities": _within(
-                    cell.capabilities, guardrails, holders[cell.subject].environments, cell.path
+                "capabilities": _named(
+                    guardrails.left(
+                        holders[cell.subject].environments, cell.path, cell.capabilities
+                    )
                 ),
                 "why": list(cell.rules),
             }
@@ -209,11 +210,6 @@ class AccessRoutes:
 # -- answers
 
 
-def _asks(flag: Capability) -> Operation:
-    """Return the operation that a capability is for; sudo is asked of a path as it stands."""
-    return Operation.READ if flag is Capability.SUDO else Operation[str(flag.name)]
-
-
 def _answer(
     holder: Holder, guardrails: Guardrails, flag: Capability, path: str
 ) -> dict[str, object]:
@@ -221,7 +217,7 @@ def _answer(
     decision: Decision = may(holder.acl, flag, path)
     refused = None
     if decision.allowed:
-        refused = guardrails.refusal(holder.environments, path, _asks(flag))
+        refused = guardrails.refusal(holder.environments, path, asks(flag))
     return {
         **holder.shown(),
         "allowed": decision.allowed and refused is None,
@@ -253,13 +249,5 @@ def _granted(grant: Grant, holder: Holder, guardrails: Guardrails) -> dict[str, 
     }
 
 
-def _within(
-    held: Capability, guardrails: Guardrails, bound: frozenset[str], path: str
-) -> list[str]:
-    """Return the names of those capabilities that no guardrail takes away."""
-    left: Iterable[Capability] = (
-        flag
-        for flag in EVERYTHING
-        if held & flag and guardrails.refusal(bound, path, _asks(flag)) is None
-    )
-    return sorted(str(flag.name).lower() for flag in left)
+def _named(held: Capability) -> list[str]:
+    return sorted(str(flag.name).lower() for flag in EVERYTHING & held)

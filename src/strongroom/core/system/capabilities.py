@@ -1,7 +1,9 @@
 """`sys/capabilities`: what a token may do on a path, by name.
 
 Vault   Three ways to name the token: its text, its accessor, or the caller's own.
-Differs A path that a guardrail refuses shows `deny`, whatever policy grants.
+Differs What a guardrail refuses is not shown, whatever policy grants, and `deny` where that is
+        all: a token of an environment may read a folder that it may not scan. Of a root token
+        what is left is shown by name.
 Trust   Whoever may ask for another token's capabilities learns what it may do, never the token.
 """
 
@@ -16,7 +18,7 @@ from strongroom.base.errors import InputError
 from strongroom.core.envelope import Envelope
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
-from strongroom.identity.policy.capability import Capability, names
+from strongroom.identity.policy.capability import names
 from strongroom.identity.records import Token
 from strongroom.identity.sessions import Session
 from strongroom.sdk.engine import Endpoint, Help, Reply, Route
@@ -110,9 +112,7 @@ class CapabilityRoutes:
         for path in given.paths:
             clean = path.removeprefix("/")
             held = session.acl.capabilities_for(clean)
-            if guardrails.refusal(session.environments, clean) is not None:
-                held = Capability.DENY
-            data[path] = list(names(held))
+            data[path] = list(names(guardrails.left(session.environments, clean, held)))
         if len(given.paths) == 1:
             data["capabilities"] = data[given.paths[0]]
         call.details["of"] = session.token.accessor

@@ -61,6 +61,11 @@ LEGACY = {
 }
 
 
+def asks(flag: Capability) -> Operation:
+    """Return the operation that a capability is for; sudo is asked of a path as it stands."""
+    return Operation.READ if flag is Capability.SUDO else Operation[str(flag.name)]
+
+
 def names(capabilities: Capability) -> tuple[str, ...]:
     """Return the names as `sys/capabilities` gives them: sorted, or `deny` alone, or `root`."""
     if capabilities & Capability.ROOT:
