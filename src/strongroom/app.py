@@ -83,6 +83,8 @@ ENGINES: Mapping[str, Engine] = {
     "cubbyhole": Cubbyhole(),
 }
 METHODS: Mapping[str, AuthMethod] = {"userpass": Userpass(), "approle": AppRole()}
+LONGEST_PASSPHRASE = 1024
+_logger = logging.getLogger("strongroom")
 
 
 def engine_of(row: Mount) -> Engine:
@@ -224,14 +226,24 @@ class Application:
 
 
 def passphrase_of(configuration: Configuration) -> Secret | None:
-    """Read the passphrase of the seal, the line's end left off; InputError if it cannot be read."""
+    """Read the passphrase of the seal, the line's end left off.
+
+    Raises InputError for a file that cannot be read, and for what could not be typed at an unseal:
+    nothing, what is not UTF-8, or more than a passphrase is long.
+    """
     file = configuration.seal.passphrase_file
     if file is None:
         return None
     try:
-        return Secret(file.read_bytes().rstrip(b"\r\n"))
+        passphrase = file.read_bytes().rstrip(b"\r\n")
+        length = len(passphrase.decode())
     except OSError as error:
         raise InputError("seal.passphrase_file", error.strerror or "cannot be read") from None
+    except UnicodeDecodeError:
+        raise InputError("seal.passphrase_file", "is not UTF-8 text") from None
+    if not 0 < length <= LONGEST_PASSPHRASE:
+        raise InputError("seal.passphrase_file", f"must hold 1 to {LONGEST_PASSPHRASE} characters")
+    return Secret(passphrase)
 
 
 def settings_of(configuration: Configuration) -> Settings:
@@ -393,7 +405,11 @@ class Dev:
 
 
 async def open_by_itself(server: Server, dev: Dev | None) -> None:
-    """Unseal where the seal needs nobody: a passphrase file, or dev mode."""
+    """Unseal where the seal needs nobody: a passphrase file, or dev mode.
+
+    A server that its passphrase does not open runs, sealed, and says why in its log: whoever knows
+    the right one can give it.
+    """
     if dev is not None and not server.seal.initialized:
         await _own(server, "sys/init", {"secret_shares": 1, "secret_threshold": 1})
         await _own(server, "sys/unseal", {"key": "dev"})
@@ -406,7 +422,10 @@ async def open_by_itself(server: Server, dev: Dev | None) -> None:
     elif dev is not None:
         await _own(server, "sys/unseal", {"key": "dev"})
     elif server.seal.initialized and server.settings.passphrase is not None:
-        await _own(server, "sys/unseal", {"key": server.settings.passphrase.text()})
+        try:
+            await _own(server, "sys/unseal", {"key": server.settings.passphrase.text()})
+        except InputError as error:
+            _logger.error("stays sealed, seal.passphrase_file was tried: %s", error.problem)  # noqa: TRY400
 
 
 async def _own(server: Server, path: str, body: Mapping[str, object]) -> None:
@@ -421,7 +440,7 @@ async def _own(server: Server, path: str, body: Mapping[str, object]) -> None:
         )
     )
     if answer.status >= 400:
-        raise InputError(path, (answer.body or b"").decode())
+        raise InputError(path, "; ".join(msgspec.json.decode(answer.body or b"")["errors"]))
 
 
 def _ready(edge: HttpServer, dev: Dev | None) -> str:

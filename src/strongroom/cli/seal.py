@@ -55,16 +55,18 @@ def init(session: Session, shares: int, threshold: int, ask: bool, output: Path 
     made = session.anonymous.post(
         "sys/init", {"secret_shares": shares, "secret_threshold": threshold}
     )
+    split = bool(made["keys"])  # a passphrase is not
     keys = {
         "unseal_keys_b64": made["keys_base64"],
         "unseal_keys_hex": made["keys"],
-        "unseal_shares": shares,
-        "unseal_threshold": threshold,
+        "unseal_shares": shares if split else 1,
+        "unseal_threshold": threshold if split else 1,
         "root_token": made["root_token"],
     }
     if descriptor is not None and output is not None:
         _write(descriptor, keys)
-        session.output.done(f"{shares} key shares and the root token written to {output}")
+        what = f"{shares} key shares and the root token" if split else "the root token"
+        session.output.done(f"{what} written to {output}")
     else:
         session.answer(keys, lambda: _show(session, keys))
     return OK
@@ -92,6 +94,14 @@ def _write(descriptor: int, keys: dict[str, Any]) -> None:
 
 
 def _show(session: Session, keys: dict[str, Any]) -> None:
+    if not keys["unseal_keys_hex"]:
+        session.output.fields({"root token": keys["root_token"]}, indent=0)
+        session.output.note(
+            "\nThere are no key shares: the passphrase in the server's configuration opens it, at"
+            " each start too. Without it, what the server holds is lost.\n"
+            "Revoke the root token when a person can log in."
+        )
+        return
     shares: list[str] = keys["unseal_keys_b64"]
     named = {f"key share {number}": share for number, share in enumerate(shares, start=1)}
     session.output.fields({**named, "root token": keys["root_token"]}, indent=0)
@@ -107,7 +117,7 @@ def _show(session: Session, keys: dict[str, Any]) -> None:
 @click.option("--reset", is_flag=True, help="Forget the shares given so far.")
 @in_session
 def unseal(session: Session, share: str | None, reset: bool) -> int:
-    """Give one key share, typed without an echo; `-` reads the standard input.
+    """Give one key share, or the passphrase, typed without an echo; `-` reads standard input.
 
     SHARE as an argument ends up in the shell's history.
     """

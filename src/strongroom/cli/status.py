@@ -14,6 +14,8 @@ from strongroom.cli.render import Mark
 from strongroom.cli.replies import pick
 from strongroom.cli.session import Session
 
+PASSPHRASE = "passphrase"  # noqa: S105 - a type of seal
+
 
 @command("status")
 @field_option
@@ -36,6 +38,8 @@ def _advise(session: Session, found: dict[str, Any]) -> None:
     if session.output.as_json or not found.get("sealed"):
         return
     todo = "open it with `strongroom unseal`, a key share each time"
+    if found.get("type") == PASSPHRASE:
+        todo = "its own log says why it did not open itself; `strongroom unseal` takes a passphrase"
     if not found.get("initialized"):
         todo = "make its keys with `strongroom init`"
     session.output.note(f"note: {todo}")
@@ -61,7 +65,8 @@ def state(session: Session, found: dict[str, Any]) -> str:
 
 
 def _details(found: dict[str, Any]) -> dict[str, Any]:
-    shares = f"{found.get('t')} of {found.get('n')}" if found.get("n") else None
+    split = found.get("n") and found.get("type") != PASSPHRASE
+    shares = f"{found.get('t')} of {found.get('n')}" if split else None
     rows = {
         "seal": found.get("type"),
         "shares": shares,

@@ -211,8 +211,8 @@ class Seal:
         threshold: int,
         passphrase: Secret | None,
         cluster_name: str,
-    ) -> tuple[SealSettings, list[bytes], Keyring]:
-        """Make every key there is. Returns the shares, which nobody keeps, and the keyring."""
+    ) -> tuple[SealSettings, list[bytes], bytes, Keyring]:
+        """Make every key there is; return the shares, which nobody keeps, root key and keyring."""
         root = self._entropy(KEY_BYTES)
         settings, parts = self.enclose(
             root, kind=kind, shares=shares, threshold=threshold, passphrase=passphrase
@@ -230,7 +230,7 @@ class Seal:
         self.put_key(tx, root, (BARRIER, 1), keyring.barrier[1], now)
         self.put_key(tx, root, (DERIVATION, 1), keyring.derivation, now)
         self.put_key(tx, root, (LOG, 1), keyring.log, now)
-        return settings, parts, keyring
+        return settings, parts, root, keyring
 
     def enclose(
         self, root: bytes, *, kind: str, shares: int, threshold: int, passphrase: Secret | None

@@ -120,14 +120,17 @@ class SealRoutes:
         return Reply({"initialized": self._seal.initialized}, bare=True)
 
     async def init(self, call: SystemCall, given: Init) -> Reply:
-        """Make every key, the shares and the first root token. Once."""
+        """Make every key, the shares and the first root token. Once.
+
+        A seal that opens by itself at each start is open from here on.
+        """
         server, seal, settings = self._server, self._seal, self._server.settings
         await seal.load(call.transaction)
         if seal.initialized:
             raise InputError("", "Vault is already initialized")
         if given.pgp_keys or given.root_token_pgp_key or given.recovery_pgp_keys:
             raise InputError("pgp_keys", "encrypting shares with PGP is not supported")
-        stored, shares, keyring = seal.create(
+        stored, shares, key, keyring = seal.create(
             call.transaction,
             call.now,
             kind=settings.seal_type,
@@ -158,6 +161,9 @@ class SealRoutes:
             "root_accessor": root.token.accessor,
         }
         call.after_commit(lambda: setattr(seal, "settings", stored))
+        if stored.type == "passphrase":
+            call.details["unsealed"] = True
+            call.after_commit(lambda: server.open_with(key, keyring))
         hexed = [Secret(share.hex()) for share in shares]
         based = [Secret(_base64(share)) for share in shares]
         return Reply({"keys": hexed, "keys_base64": based, "root_token": root.text}, bare=True)
