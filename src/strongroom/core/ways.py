@@ -59,7 +59,8 @@ class Ways:
             return None
         attempt.live, attempt.match, attempt.rules = way.live, way.match, way.rules
         attempt.code, attempt.operation = way.match.bound.event, incoming.operation.value
-        attempt.session, attempt.actor, attempt.known = session, session.actor, True
+        attempt.session, attempt.actor = session, session.actor
+        attempt.known = attempt.clear_path = True
         return way
 
     def remember(self, attempt: Attempt, decoded: Decoded[Any]) -> None:
