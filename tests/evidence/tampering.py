@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from strongroom.evidence.verify import Verification, verify_pack
+from strongroom.evidence.verify import (
+    Verification,
+    central_header,
+    end_records,
+    local_header,
+    media_type,
+    verify_pack,
+)
 
 
 class Files(dict[str, bytes]):
@@ -29,22 +37,27 @@ def unpacked(path: Path) -> Files:
 
 def packed(files: Files, path: Path) -> Path:
     """Write files as a pack."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
+    directory: list[bytes] = []
+    with path.open("wb") as file:
+        for name, data in sorted(files.items()):
+            facts = (name.encode(), len(data), zlib.crc32(data))
+            directory.append(central_header(*facts, file.tell()))
+            file.write(local_header(*facts) + data)
+        begin = file.tell()
+        ends = end_records(len(files), sum(map(len, directory)), begin)
+        file.writelines([*directory, *(record for _, record in ends)])
     return path
 
 
 def refitted(files: Files) -> Files:
     """Return the files with a manifest that fits them, as somebody would who knows the format."""
     manifest = json.loads(files["manifest.json"])
-    kinds = {each["path"]: each["media_type"] for each in manifest["files"]}
     manifest["files"] = [
         {
             "path": name,
             "bytes": len(files[name]),
             "sha256": sha256(files[name]).hexdigest(),
-            "media_type": kinds.get(name, "application/octet-stream"),
+            "media_type": media_type(name),
         }
         for name in sorted(files)
         if name != "manifest.json"

@@ -135,6 +135,6 @@ def test_the_same_files_give_the_same_archive(tmp_path: Path) -> None:
         staging.write(name, f"content of {name}")
 
     for target in ("one.zip", "two.zip"):
-        zip_folder(staging.folder, tmp_path / target, NOON)
+        zip_folder(staging.folder, tmp_path / target)
 
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()

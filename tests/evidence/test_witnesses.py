@@ -122,7 +122,7 @@ async def test_a_cosigned_checkpoint_that_was_left_out_or_moved_is_noticed(tmp_p
     left_out = refitted(Files({n: data for n, data in files.items() if n != first}))
     moved = refitted(files | {second: files[first]})
 
-    lost = "no entry of the log has the digest of what is in the pack"
+    lost = f"{first} is missing: the log has its digest"
     assert lost in verified(left_out, tmp_path, vkey).faults
     assert f"{second} is not named after its size" in verified(moved, tmp_path, vkey).faults
 

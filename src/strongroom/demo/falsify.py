@@ -82,8 +82,11 @@ def what_names(faults: list[dict[str, Any]], index: int) -> str:
 
 
 def falsify_pack(pack: Path, copy: Path, member: str, change: ChangeFile) -> str:
-    """Write a copy in which the largest file of this pattern is changed; return its name."""
-    with zipfile.ZipFile(pack) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as new:
+    """Write a copy in which the largest file of this pattern is changed; return its name.
+
+    All else stays as it was, the times and attributes of the archive too: they would betray it.
+    """
+    with zipfile.ZipFile(pack) as old, zipfile.ZipFile(copy, "w") as new:
         fitting = [one for one in old.infolist() if re.search(member, one.filename)]
         changed = max(fitting, key=lambda one: one.file_size)
         for one in old.infolist():

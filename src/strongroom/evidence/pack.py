@@ -1,9 +1,10 @@
 """The evidence pack: one ZIP with the log, the populations, the results, and what checks them.
 
 Order   results (run now where there are none over this period) → populations, results and pages
-        staged → entry `evidence.pack` with the digest of all that → checkpoint → log segment and
-        proofs → manifest → ZIP. So everything but the log is bound by an entry of the log, and
-        the log by its signature.
+        staged, and the checkpoint before the period → entry `evidence.pack` with the digest of
+        all that → checkpoint → log segment and proofs → manifest → ZIP. So everything but the log
+        is bound by an entry of the log, the log by its signature, and the manifest and the ZIP
+        follow from both.
 Trust   A pack proves that nothing changed since the checkpoint was signed, to whoever has the
         log's key by another way. What it does not prove stands in it, and in `LIMITS`.
 """
@@ -20,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from strongroom.audit.log import Published
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import PreconditionError
 from strongroom.base.version import VERSION
@@ -40,7 +42,8 @@ from strongroom.evidence.results import cited
 from strongroom.evidence.run import ControlRuns, checkpoint
 from strongroom.evidence.segments import (
     HOW_OBTAINED,
-    span_of,
+    Span,
+    start_of,
     witnessed_checkpoint,
     write_cited,
     write_cosigned,
@@ -48,7 +51,7 @@ from strongroom.evidence.segments import (
     write_proofs,
 )
 from strongroom.evidence.staging import Staging, digest_of_file, zip_folder
-from strongroom.evidence.verify import FORMAT
+from strongroom.evidence.verify import FORMAT, written
 from strongroom.sdk.control import Period
 
 TOGETHER = 256
@@ -129,6 +132,11 @@ class Packs:
         staging.write("checkpoint/log.vkey", f"{told.vkey}\n")
         staging.write("checkpoint/witnesses.vkey", "".join(f"{w}\n" for w in told.witnesses))
         staging.write("checkpoint/how-obtained.txt", HOW_OBTAINED)
+        start = await start_of(log, await log.index_at(period.start))
+        witnessed = await witnessed_checkpoint(log)
+        for each, published in (("start", start), ("witnessed", witnessed)):
+            if published is not None:
+                staging.write(f"checkpoint/{each}.txt", published.note)
         await write_cosigned(staging, log, period)
         staging.write("frameworks.json", canonical(rendering.crosswalk(told)))
         staging.write("verify.py", Path(__file__).with_name("verify.py").read_bytes())
@@ -136,7 +144,7 @@ class Packs:
         about = _about(name, told) | _listed(staging, told, results, frozen)
         staging.write("about.json", written(about))
         entry = await self._record(staging, name, period, frozen)
-        log_part = await self._log(staging, told, log, results)
+        log_part = await self._log(staging, told, start, witnessed, results)
         manifest = {
             "format": FORMAT,
             "about": about,
@@ -145,7 +153,7 @@ class Packs:
         }
         staging.write("manifest.json", written(manifest))
         target = self.folder / name
-        await asyncio.to_thread(zip_folder, staging.folder, target, made_at)
+        await asyncio.to_thread(zip_folder, staging.folder, target)
         digest = await asyncio.to_thread(digest_of_file, target)
         return Made(name, target, target.stat().st_size, digest, entry)
 
@@ -227,20 +235,15 @@ class Packs:
         self,
         staging: Staging,
         told: Told,
-        before: LogReading,
+        start: Published | None,
+        witnessed: Published | None,
         results: Sequence[dict[str, Any]],
     ) -> dict[str, Any]:
         """Stage the log up to a checkpoint of now, and return what the manifest says of it."""
         published = await checkpoint(self.server)
         log = await reading(self.server, published, self.runs.surroundings)
-        first = await before.index_at(told.period.start)
-        span = await span_of(log, first)
+        span = Span(start, published)
         staging.write("checkpoint/end.txt", published.note)
-        witnessed = await witnessed_checkpoint(log)
-        if witnessed is not None:
-            staging.write("checkpoint/witnessed.txt", witnessed.note)
-        if span.start is not None:
-            staging.write("checkpoint/start.txt", span.start.note)
         await write_entries(staging, log, span)
         await write_cited(staging, log, span, cited(results))
         await write_proofs(staging, self.server.log, span, witnessed, cited(results))
@@ -251,11 +254,6 @@ class Packs:
             "witnessed": 0 if witnessed is None else witnessed.size,
             "vkey": told.vkey,
         }
-
-
-def written(value: object) -> str:
-    """Return JSON as people read it, in the one form that the verifier expects."""
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def _about(name: str, told: Told) -> dict[str, Any]:

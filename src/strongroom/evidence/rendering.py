@@ -339,6 +339,7 @@ def _readme_page(told: Told) -> dict[str, Any]:
             ["proofs/", "that the log only grew, and that each cited entry is in it"],
             ["checkpoint/", "the log's signatures, and its key"],
             ["frameworks.json", "which test speaks to which criterion, and how strongly"],
+            ["contents.sha256", "the digests that the log vouches for; sha256sum -c reads it"],
             ["verify.py", "the program that checks all of this"],
         ],
         "verdicts": [

@@ -9,7 +9,6 @@ Form    `log/entries-<first>.jsonl`: a line each, `{"index":N,"entry":<the leaf,
 from __future__ import annotations
 
 import asyncio
-import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,29 +21,33 @@ from strongroom.crypto.note import NoteSignature, VerifierKey
 from strongroom.crypto.tiles import TileHashes, TilePath
 from strongroom.evidence.log_reading import COSIGNATURES, WITNESSED, LogReading
 from strongroom.evidence.staging import Staging
+from strongroom.evidence.verify import ENTRIES_PER_FILE, written
 from strongroom.sdk.control import Period
 
-PER_FILE = 65_536
 Proof = TypeVar("Proof")
 STARTS = "SELECT size, at, note FROM checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From which entry on a pack carries the log, and the checkpoint that it goes on from."""
+    """From which checkpoint on a pack carries the log, and up to which."""
 
-    begin: int
     start: Published | None
     end: Published
 
+    @property
+    def begin(self) -> int:
+        """The index of the first entry."""
+        return self.start.size if self.start else 0
 
-async def span_of(reading: LogReading, first: int) -> Span:
-    """Return the span that holds everything from `first` on."""
+
+async def start_of(reading: LogReading, first: int) -> Published | None:
+    """Return the checkpoint that everything from `first` on lies behind; None if all does."""
     rows = await reading.database.rows(STARTS, (first,))
     if not rows or not rows[0][0]:
-        return Span(0, None, reading.published)
+        return None
     size, at, note = rows[0]
-    return Span(size, Published(size, at, note.encode()), reading.published)
+    return Published(size, at, note.encode())
 
 
 async def write_entries(staging: Staging, reading: LogReading, span: Span) -> None:
@@ -52,7 +55,7 @@ async def write_entries(staging: Staging, reading: LogReading, span: Span) -> No
     with staging.open("log/leaf-hashes.bin") as hashes:
         at = span.begin
         while at < span.end.size:
-            upto = min(at + PER_FILE, span.end.size)
+            upto = min(at + ENTRIES_PER_FILE, span.end.size)
             with staging.open(f"log/entries-{at:012d}.jsonl") as file:
                 async for index, leaf in reading.leaves(at, upto):
                     file.write(b'{"index":%d,"entry":%b}\n' % (index, leaf))
@@ -102,8 +105,7 @@ async def write_proofs(
 ) -> None:
     """Write the subtrees before the segment, consistency, and one proof of each cited entry."""
     peaks = await with_tiles(log, span.end.size, lambda read: _peaks(span.begin, read))
-    left = json.dumps({"begin": span.begin, "peaks": peaks}, indent=1)
-    staging.write("log/left.json", left + "\n")
+    staging.write("log/left.json", written({"begin": span.begin, "peaks": peaks}))
     staging.write("proofs/consistency.txt", await _consistency(log, span.start, span.end))
     if witnessed is not None:
         staging.write("proofs/witnessed.txt", await _consistency(log, witnessed, span.end))

@@ -1,21 +1,26 @@
 """A pack while it is made: a folder of files, the manifest, and the ZIP that comes of them.
 
-Form    The archive holds its files in the order of their paths, each with the time at which the
-        pack was made, so that the same files give the same bytes.
+Form    The archive holds its files in the order of their paths, stored and not compressed, all of
+        one time: the same files give the same bytes, and `verify` accepts no others for them.
 """
 
 from __future__ import annotations
 
-import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-from strongroom.evidence.verify import UNBOUND, media_type
+from strongroom.evidence.verify import (
+    UNBOUND,
+    central_header,
+    end_records,
+    local_header,
+    media_type,
+)
 
 BLOCK = 1024 * 1024
 
@@ -49,10 +54,10 @@ class Staging:
         return sorted(p.relative_to(self.folder).as_posix() for p in found)
 
     def contents(self) -> str:
-        """Return the digest of every file that no signature of the log covers."""
-        bound = [name for name in self.names() if not name.startswith(UNBOUND)]
-        text = "".join(f"{self.digest(name)}  {name}\n" for name in bound)
-        return sha256(text.encode()).hexdigest()
+        """List the digest of every file that no signature of the log covers; return the list's."""
+        bound = [name for name in self.names() if not UNBOUND.fullmatch(name)]
+        self.write("contents.sha256", "".join(f"{self.digest(n)}  {n}\n" for n in bound))
+        return self.digest("contents.sha256")
 
     def digest(self, name: str) -> str:
         """Return the SHA-256 of a file."""
@@ -75,25 +80,35 @@ class Staging:
 def digest_of_file(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal; blocking."""
     digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
+    for block in _blocks(path):
+        digest.update(block)
     return digest.hexdigest()
 
 
-def zip_folder(folder: Path, target: Path, made_at: datetime) -> None:
+def zip_folder(folder: Path, target: Path) -> None:
     """Write the archive of a folder; blocking. It is there under its name only when whole."""
     partial = target.with_suffix(".partial")
-    when = (made_at.year, made_at.month, made_at.day, made_at.hour, made_at.minute, made_at.second)
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    with zipfile.ZipFile(partial, "w") as archive:
-        for name in names:
-            info = zipfile.ZipInfo(name, when)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            info.create_system = 3
-            info.file_size = (folder / name).stat().st_size
-            with archive.open(info, "w") as into, (folder / name).open("rb") as file:
-                while block := file.read(BLOCK):
-                    into.write(block)
+    names = Staging(folder).names()
+    with partial.open("wb") as archive:
+        directory = [_add(archive, folder / name, name.encode()) for name in names]
+        begin = archive.tell()
+        archive.writelines(directory)
+        ends = end_records(len(directory), archive.tell() - begin, begin)
+        archive.writelines(record for _, record in ends)
     partial.replace(target)
+
+
+def _add(archive: IO[bytes], path: Path, name: bytes) -> bytes:
+    """Write a file into the archive; return its record for the directory."""
+    size, checksum, offset = path.stat().st_size, 0, archive.tell()
+    for block in _blocks(path):
+        checksum = zlib.crc32(block, checksum)
+    archive.write(local_header(name, size, checksum))
+    archive.writelines(_blocks(path))
+    return central_header(name, size, checksum, offset)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block

@@ -3,10 +3,15 @@
     python3 verify.py PACK.zip [--vkey KEY] [--witness KEY]...
 
 Needs   Python 3.11 or newer and the package `cryptography`. Nothing else: no network, no server.
-Checks  Each file against the manifest; the signatures of the checkpoints; every entry of the log
-        segment against the signed tree, in order; the proofs; that the log itself holds the
-        digest of everything in this pack, the roots of the populations and the digests of the
-        results; that each verdict follows from its items.
+Checks  Each byte of the archive: it is content, or has one value; each file against the manifest
+        and the digests that the log vouches for; the signatures of the checkpoints; every entry of
+        the log segment against the signed tree, in order; the proofs; that the log itself holds
+        the digest of everything in this pack, the roots of the populations and the digests of the
+        results; that each verdict follows from its items. What no digest in the log covers (the
+        manifest, the log, its proofs) has one form, which is made anew and compared.
+Units   Sizes are bytes. Nothing is unpacked: a pack is not compressed. Files that have to be read
+        as a whole have LARGEST bytes at most, lines LONGEST, so a hostile pack takes no more than
+        about a gigabyte of memory.
 Key     The log's key must come to you by a way of its own (a contract, a colleague, a witness).
         Without it the pack is checked against the key that it brings along, which shows only
         that it fits together: whoever made it could have made it all up. So it is with the key
@@ -20,17 +25,20 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import sys
-import zipfile
 import zlib
+from array import array
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -39,9 +47,10 @@ FORMAT = "strongroom-evidence-pack/1"
 LOGGING, COSIGNING = 1, 4  # types of verifier keys: a log's, a witness's
 COSIGNED = "checkpoint/cosigned/"
 # What no digest in the log covers, because the log's own signature or this program does.
-UNBOUND = (
-    *("manifest.json", "log/", "proofs/"),
-    *("checkpoint/start.txt", "checkpoint/end.txt", "checkpoint/witnessed.txt"),
+UNBOUND = re.compile(
+    r"manifest\.json|contents\.sha256|checkpoint/end\.txt"
+    r"|log/(left\.json|cited\.jsonl|leaf-hashes\.bin|entries-[0-9]{12}\.jsonl)"
+    r"|proofs/(consistency\.txt|witnessed\.txt|inclusion/[0-9]+\.tlog-proof)"
 )
 MEDIA = {
     "json": "application/json",
@@ -51,12 +60,29 @@ MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "bin": "application/octet-stream",
 }
-LARGEST = 4 * 2**30
+ENTRIES_PER_FILE = 65_536
+BLOCK = 2**20
+LARGEST = 32 * 2**20  # bytes of a file that has to be read as a whole
+LONGEST = 2**20  # bytes of a line; an entry of the log has 2**16 at most
 MOST_NAMED = 8
-LINE = re.compile(rb'\{"index":(0|[1-9][0-9]*),"entry":(.*)\}', re.DOTALL)
+MOST_PROBLEMS = 100
+LINE = re.compile(rb'\{"index":(0|[1-9][0-9]{0,17}),"entry":(.*)\}', re.DOTALL)
+NOTE = re.compile(
+    r"(([^\n]+)\n(0|[1-9][0-9]{0,17})\n([^\n]+)\n(?:[^\n]+\n)*)"
+    r"\n((?:\u2014 [^ \n]+ [^ \n]+\n)+)"
+)
+PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+KINDS = {str: "text", int: "whole number", bool: "boolean", list: "list", dict: "object"}
 Say = Callable[[str], None]
-BrokenArchive = (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError)
-ErrorsOfInput = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
+Kind = TypeVar("Kind")
+ErrorsOfInput = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class BrokenError(Exception):
@@ -121,6 +147,238 @@ class Verification:
 def media_type(name: str) -> str:
     """Return what kind of file a name is of."""
     return MEDIA.get(name.rpartition(".")[2], "text/plain; charset=utf-8")
+
+
+def decoded(text: str) -> bytes:
+    """Return what base64 stands for; there is one way of writing it, anything else is refused."""
+    try:
+        found = b64decode(text, validate=True)
+    except ValueError:
+        found = b""
+    if b64encode(found).decode() != text:
+        raise BrokenError("what should be base64 is not, or not in its one form")
+    return found
+
+
+@dataclass(frozen=True)
+class Value:
+    """A piece of JSON that knows where it stands, so that what is wrong with it can be named."""
+
+    where: str
+    raw: Any
+
+    @classmethod
+    def parse(cls, where: str, data: bytes) -> Value:
+        """Read a JSON object."""
+        try:
+            found = cls(where, json.loads(data.decode()))
+        except RecursionError:
+            raise BrokenError(f"{where} is nested too deeply") from None
+        except ValueError as error:
+            raise BrokenError(f"{where} is no JSON: {error}") from None
+        found.of(dict)
+        return found
+
+    def of(self, kind: type[Kind]) -> Kind:
+        """Return it as what it must be."""
+        if type(self.raw) is not kind:
+            raise BrokenError(f"{self.where} is no {KINDS[kind]}")
+        return self.raw
+
+    def __getitem__(self, name: str) -> Value:
+        if name not in self.of(dict):
+            raise BrokenError(f"{self.where}: {name} is missing")
+        return Value(f"{self.where}: {name}", self.raw[name])
+
+    def __iter__(self) -> Iterator[Value]:
+        for at, each in enumerate(self.of(list)):
+            yield Value(f"{self.where}[{at}]", each)
+
+    @property
+    def text(self) -> str:
+        """The text that it must be."""
+        return self.of(str)
+
+    @property
+    def number(self) -> int:
+        """The number that it must be."""
+        return self.of(int)
+
+
+def written(value: object) -> bytes:
+    """Return JSON in the one form in which a pack has it for people to read."""
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(errors="replace")
+
+
+# -- the container: ZIP in one form, so that each byte is content or has one value ---------------
+
+# What each header is made of: its fields and their bytes. After them come name and extra field.
+SHARED = (("version", 2), ("flags", 2), ("method", 2), ("time", 2), ("date", 2), ("checksum", 4))
+SIZES = (("stored size", 4), ("size", 4), ("length of the name", 2), ("length of the extra", 2))
+LOCAL = (("signature", 4), *SHARED, *SIZES)
+CENTRAL = (
+    *(("signature", 4), ("maker", 2), *SHARED, *SIZES, ("length of the comment", 2)),
+    *(("disk", 2), ("inner attributes", 2), ("attributes", 4), ("offset", 4)),
+)
+END_WIDE = (
+    *(("signature", 4), ("own size", 8), ("maker", 2), ("version", 2), ("disk", 4)),
+    *(("disk of the directory", 4), ("members here", 8), ("members", 8)),
+    *(("size of the directory", 8), ("offset of the directory", 8)),
+)
+LOCATOR = (("signature", 4), ("disk of the end", 4), ("offset of the end", 8), ("disks", 4))
+END = (
+    *(("signature", 4), ("disk", 2), ("disk of the directory", 2), ("members here", 2)),
+    *(("members", 2), ("size of the directory", 4), ("offset of the directory", 4)),
+    ("length of the comment", 2),
+)
+MAKER = 3 << 8 | 20  # Unix
+DATE = 1 << 5 | 1  # 1980-01-01, the first that ZIP knows
+ATTRIBUTES = 0o100644 << 16  # a plain file
+FULL = 2**32 - 1  # stands where a number needs 64 bits and is in the extra field
+
+
+def local_header(name: bytes, size: int, checksum: int) -> bytes:
+    """Return what stands before the content of a member."""
+    version, sizes, extra = _wide(size, size)
+    shared = struct.pack("<5HI2I", version, 0, 0, 0, DATE, checksum, *sizes)
+    return b"PK\3\4" + shared + struct.pack("<2H", len(name), len(extra)) + name + extra
+
+
+def central_header(name: bytes, size: int, checksum: int, offset: int) -> bytes:
+    """Return a member's record in the directory."""
+    version, (*sizes, at), extra = _wide(size, size, offset)
+    shared = struct.pack("<6HI2I", MAKER, version, 0, 0, 0, DATE, checksum, *sizes)
+    lengths = struct.pack("<5H2I", len(name), len(extra), 0, 0, 0, ATTRIBUTES, at)
+    return b"PK\1\2" + shared + lengths + name + extra
+
+
+def end_records(count: int, size: int, offset: int) -> list[tuple[Any, bytes]]:
+    """Return what stands after a directory, as fields and bytes: one record, or three if large."""
+    few = min(count, 0xFFFF)
+    short = (0, 0, few, few, min(size, FULL), min(offset, FULL), 0)
+    end = (END, b"PK\5\6" + struct.pack("<4H2IH", *short))
+    if few == count < 0xFFFF and max(size, offset) < FULL:
+        return [end]
+    wide = struct.pack("<Q2H2I4Q", 44, MAKER, 45, 0, 0, count, count, size, offset)
+    locator = struct.pack("<IQI", 0, offset + size, 1)
+    return [(END_WIDE, b"PK\6\6" + wide), (LOCATOR, b"PK\6\7" + locator), end]
+
+
+def _wide(*numbers: int) -> tuple[int, list[int], bytes]:
+    """Return the version that numbers need, the numbers as they stand, and the extra field."""
+    large = [number for number in numbers if number >= FULL]
+    extra = struct.pack(f"<2H{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+    return 45 if large else 20, [min(number, FULL) for number in numbers], extra
+
+
+def differing(
+    fields: Sequence[tuple[str, int]], what: str, at: int, found: bytes, right: bytes
+) -> Iterator[str]:
+    """Name the fields of a header at an offset that are not as they must be."""
+    begin = 0
+    for name, size in (*fields, ("name and extra", max(len(found), len(right)))):
+        one, other = found[begin : begin + size], right[begin : begin + size]
+        if one != other:
+            told = (
+                f"{int.from_bytes(one, 'little')}, and must be {int.from_bytes(other, 'little')}"
+                if size <= 8 and len(one) == size
+                else "not what it must be"
+            )
+            yield f"offset {at + begin}: {name} of {what} is {told}"
+        begin += size
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of the archive: where its content lies in it, and the digest of that."""
+
+    offset: int
+    size: int
+    digest: str
+
+
+class Archive:
+    """A pack as a file, read from its first byte to its last.
+
+    `problems` names what is neither content nor what must stand there. Raises BrokenError where
+    it cannot be told any more where a member ends.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.length = file.seek(0, 2)
+        self.members: dict[str, Member] = {}
+        self.problems: list[str] = []
+        directory: list[tuple[str, bytes]] = []
+        begin, at, last = 0, 0, ""
+        while self.take(at, 4) == b"PK\3\4":
+            begin, (at, last) = at, self._member(at, last, directory)
+        if not directory or self.take(at, 4) != b"PK\1\2":
+            after = f"behind {last} from offset {begin}" if directory else "at the beginning"
+            neither = f"offset {at}: {after} is neither a member nor the directory"
+            raise BrokenError("; ".join([*self.problems[:MOST_NAMED], neither]))
+        self._tail(at, directory)
+
+    def take(self, at: int, size: int) -> bytes:
+        """Return what stands at an offset; less at the end of the file."""
+        self.file.seek(at)
+        return self.file.read(size)
+
+    def blocks(self, member: Member) -> Iterator[bytes]:
+        """Give the content of a member piece by piece."""
+        for at in range(0, member.size, BLOCK):
+            yield self.take(member.offset + at, min(BLOCK, member.size - at))
+
+    def _member(self, at: int, last: str, directory: list[tuple[str, bytes]]) -> tuple[int, str]:
+        """Take in one member; return where the next begins, and the name of this one."""
+        head = self.take(at, 30).ljust(30, b"\0")
+        stored, size, long, more = struct.unpack("<2I2H", head[18:])
+        head += self.take(at + 30, long + more)
+        raw = head[30 : 30 + long]
+        name = raw.decode("ascii", "backslashreplace")
+        if stored == size == FULL and more >= 12:
+            stored = size = int.from_bytes(head[30 + long + 4 :][:8], "little")
+        content = at + 30 + long + more
+        if stored != size:  # packed, or spoiled: nobody knows where it ends
+            right = local_header(raw, size, int.from_bytes(head[14:18], "little"))
+            wrong = differing(LOCAL, f"the local header of {name}", at, head, right)
+            raise BrokenError("; ".join(wrong))
+        checksum, digest = 0, sha256()
+        if content + size > self.length:
+            raise BrokenError(f"offset {at}: {name} goes on beyond the end of the file")
+        for block in self.blocks(Member(content, size, "")):
+            checksum = zlib.crc32(block, checksum)
+            digest.update(block)
+        right = local_header(raw, size, checksum)
+        self.problems += differing(LOCAL, f"the local header of {name}", at, head, right)
+        if not PATH.fullmatch(name):
+            self.problems.append(f"offset {at + 30}: {name} is no plain path")
+        elif name in self.members:
+            self.problems.append(f"offset {at}: {name} stands twice in the archive")
+        else:
+            self.members[name] = Member(content, size, digest.hexdigest())
+            if name < last:
+                self.problems.append(f"offset {at}: {name} stands behind {last}: out of order")
+        record = f"{name}, from offset {at}, in the directory"
+        directory.append((record, central_header(raw, size, checksum, at)))
+        return content + size, name
+
+    def _tail(self, begin: int, directory: list[tuple[str, bytes]]) -> None:
+        """Check the directory and what comes after it, which follow from the members."""
+        records = [(CENTRAL, what, right) for what, right in directory]
+        size = sum(len(right) for _, right in directory)
+        ends = end_records(len(directory), size, begin)
+        records += [(fields, "the end of the directory", right) for fields, right in ends]
+        at = begin
+        for fields, what, right in records:
+            found = self.take(at, len(right))
+            if found[:4] != right[:4]:
+                self.problems.append(f"offset {at}: here should begin the record of {what}")
+                return
+            self.problems += differing(fields, f"the record of {what}", at, found, right)
+            at += len(right)
+        if at < self.length:
+            self.problems.append(f"offset {at}: {self.length - at} bytes stand behind the end")
 
 
 # -- trees and signatures ----------------------------------------------------------------------
@@ -196,11 +454,11 @@ def check_consistency(
             raise BrokenError("two roots at one size")
         return
     hashes = [roots[0], *proof] if old & (old - 1) == 0 else list(proof)
+    if not 0 < old < new or not hashes:
+        raise BrokenError("no such proof")
     node, last = old - 1, new - 1
     while node & 1:
         node, last = node >> 1, last >> 1
-    if not 0 < old < new or not hashes:
-        raise BrokenError("no such proof")
     first = second = hashes[0]
     for sibling in hashes[1:]:
         if last == 0:
@@ -235,10 +493,7 @@ class Key:
         """Read one, or raise BrokenError."""
         name, _, rest = text.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
-        try:
-            blob = b64decode(encoded, validate=True)
-        except (Base64Error, ValueError):
-            blob = b""
+        blob = decoded(encoded)
         key = cls(name, blob[0] if blob else 0, blob[1:])
         if len(blob) != 33 or key.type not in (LOGGING, COSIGNING) or key.id.hex() != key_id:
             raise BrokenError("not a verifier key")
@@ -265,29 +520,32 @@ class Checkpoint:
     size: int
     root: bytes
     witnesses: tuple[Key, ...]
+    signatures: int
 
     @classmethod
-    def open(cls, note: bytes, log: Key, witnesses: Sequence[Key]) -> Checkpoint:
+    def open(cls, note: str, log: Key, witnesses: Sequence[Key]) -> Checkpoint:
         """Return the checkpoint in a note that the log signed, or raise BrokenError."""
-        text, _, rest = note.decode().rpartition("\n\n")
-        text += "\n"
+        parts = NOTE.fullmatch(note)
+        if parts is None:
+            raise BrokenError("it is no signed checkpoint")
+        text, origin, size, root, rest = parts.groups()
+        lines = rest.removesuffix("\n").split("\n")
         signers: set[Key] = set()
-        for line in rest.splitlines():
-            dash, name, blob = line.split(" ")
-            raw = b64decode(blob, validate=True)
+        for line in lines:
+            _, name, blob = line.split(" ")
+            raw = decoded(blob)
             known = [k for k in (log, *witnesses) if (k.name, k.id) == (name, raw[:4])]
-            if dash != "\u2014" or not known:
+            if not known:
                 raise BrokenError(f"nobody knows the key of the signature of {name}")
             if not known[0].signed(text, raw[4:]):
                 raise BrokenError(f"the signature of {name} is wrong")
             signers.add(known[0])
         if log not in signers:
             raise BrokenError("the log's key has not signed it")
-        origin, size, root = text.split("\n")[:3]
         if origin != log.name:
             raise BrokenError(f"it is a checkpoint of {origin}, not of {log.name}")
-        seen = tuple(w for w in witnesses if w in signers and w.type == COSIGNING)
-        return cls(origin, int(size), b64decode(root, validate=True), seen)
+        cosigners = tuple(w for w in witnesses if w in signers and w.type == COSIGNING)
+        return cls(origin, int(size), decoded(root), cosigners, len(lines))
 
 
 # -- the pack ----------------------------------------------------------------------------------
@@ -298,38 +556,52 @@ class Seen:
     """What one pass over the log segment found."""
 
     count: int = 0
-    roots: dict[int, bytes] = field(default_factory=dict)  # by size, where asked for
-    hashes: list[bytes] = field(default_factory=list)  # of the leaves, as the entries give them
-    runs: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)  # by result digest
-    packs: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    counted: Counter[str] = field(default_factory=Counter)  # entries of each population
-    rows: dict[str, list[int]] = field(default_factory=dict)  # their indexes
-    simulated: int = 0
+    crooked: list[int] = field(default_factory=list)  # entries that bear another index
+    runs: dict[str, tuple[int, Value]] = field(default_factory=dict)  # by result digest
+    packs: list[tuple[int, Value]] = field(default_factory=list)
+    rows: dict[str, array[int]] = field(default_factory=dict)  # indexes, by population
+    simulated: bool = False
+    strange: list[int] = field(default_factory=list)  # entries that are no events
     problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A tree over the segment: its size and root, and what of it the later checks need."""
+
+    found: tuple[int, bytes] = (0, b"")
+    roots: dict[int, bytes] = field(default_factory=dict)  # by size, where asked for
+    cited: dict[int, bytes] = field(default_factory=dict)  # leaf hashes by index
+
+
+@dataclass(frozen=True)
+class Range:
+    """A population that is entries of the log, as its filter."""
+
+    first: int
+    end: int
+    codes: tuple[str, ...]
 
 
 class Pack:
     """An open pack, and the checks in their order."""
 
     def __init__(
-        self,
-        archive: zipfile.ZipFile,
-        vkeys: Sequence[str],
-        say: Say,
-        witness_keys: Sequence[str] = (),
+        self, archive: Archive, vkeys: Sequence[str], say: Say, witness_keys: Sequence[str] = ()
     ) -> None:
         self.archive = archive
+        self.members = archive.members
         self.vkeys = vkeys
         self.witness_keys = witness_keys
         self.say = say
         self.checks: list[Check] = []
-        self.about: dict[str, Any] = {}  # what the pack says of itself; the log has its digest
-        self.said: dict[str, Any] = {}  # what the manifest says of the log
-        self.packed: dict[str, Any] | None = None  # the entry that vouches for the pack
+        self.about: Value | None = None  # what the pack says of itself; the log has its digest
+        self.packed: Value | None = None  # the entry that vouches for the pack
         self.packed_at = -1
         self.begin = 0
         self.before: dict[int, bytes] = {}  # hashes of entries before it that results cite
         self.seen = Seen()
+        self.truth = Grown()  # as signed; not filled if neither entries nor hashes give that
         self.log: Key | None = None
         self.start: Checkpoint | None = None
         self.end: Checkpoint | None = None
@@ -340,6 +612,7 @@ class Pack:
     def verify(self) -> Verification:
         """Run every check; one that fails does not keep the others from theirs."""
         for name, check in (
+            ("archive", self.container),
             ("files", self.files),
             ("key", self.key),
             ("checkpoints", self.checkpoints),
@@ -361,86 +634,116 @@ class Pack:
     def run(self, name: str, check: Callable[[], tuple[str, list[str]]]) -> None:
         """Make one check, keep what came of it, and say it."""
         try:
-            detail, problems = check()
+            detail, found = check()
         except BrokenError as error:
-            detail, problems = "", [f"{name}: {error}"]
+            detail, found = "", [f"{name}: {error}"]
         except ErrorsOfInput as error:
-            detail, problems = "", [f"{name}: cannot be read ({type(error).__name__}: {error})"]
-        self.checks.append(Check(name, "; ".join(problems) or detail, tuple(problems)))
+            detail, found = "", [f"{name}: cannot be judged ({type(error).__name__}: {error})"]
+        more = len(found) - MOST_PROBLEMS
+        problems = [plain(problem) for problem in found[:MOST_PROBLEMS]]
+        problems += [f"{name}: {more} more problems"] if more > 0 else []
+        detail = plain(detail)
+        self.checks.append(Check(plain(name), "; ".join(problems) or detail, tuple(problems)))
         if problems:
             for problem in problems:
                 self.say(f"FAILED  {problem}")
         else:
-            self.say(f"ok      {name}: {detail}")
+            self.say(f"ok      {plain(name)}: {detail}")
 
     # -- reading
 
-    def read(self, path: str) -> bytes:
-        """Return a file of the pack."""
-        try:
-            size = self.archive.getinfo(path).file_size
-            return self.archive.read(path) if size <= LARGEST else self._refuse(path)
-        except KeyError:
-            raise BrokenError(f"{path} is missing") from None
-        except (*BrokenArchive, zlib.error) as error:
-            raise BrokenError(f"{path} cannot be unpacked: {error}") from None
-
-    def _refuse(self, path: str) -> bytes:
-        raise BrokenError(f"{path} is too large to be true")
-
-    def json(self, path: str) -> dict[str, Any]:
-        """Return a file as a JSON object."""
-        found = json.loads(self.read(path))
-        if not isinstance(found, dict):
-            raise BrokenError(f"{path} is no JSON object")
-        return found
-
-    def written(self, path: str) -> dict[str, Any]:
-        """Return a JSON object, which must be in its one written form."""
-        found = self.json(path)
-        if (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode() != self.read(path):
-            raise BrokenError(f"{path} was changed: it is not in the form that it is written in")
-        return found
-
-    def named(self, folder: str) -> list[str]:
-        """Return the folders below a folder, by what is there and by what the manifest says."""
-        there = {n.split("/")[1] for n in self.archive.namelist() if n.startswith(f"{folder}/")}
-        listed = self.about.get(folder)
-        said = {str(e.get("id")) for e in listed if isinstance(e, dict)} if listed else set()
-        return sorted(there | said)
+    def member(self, path: str) -> Member:
+        """Return where a file of the pack lies."""
+        if path not in self.members:
+            raise BrokenError(f"{path} is missing")
+        return self.members[path]
 
     def digest(self, path: str) -> str:
         """Return the SHA-256 of a file, in hexadecimal."""
-        return sha256(self.read(path)).hexdigest()
+        return self.member(path).digest
+
+    def read(self, path: str) -> bytes:
+        """Return a file of the pack."""
+        member = self.member(path)
+        if member.size > LARGEST:
+            raise BrokenError(f"{path} is too large to be true")
+        return self.archive.take(member.offset, member.size)
+
+    def text(self, path: str) -> str:
+        """Return a file as text."""
+        try:
+            return self.read(path).decode()
+        except UnicodeDecodeError:
+            raise BrokenError(f"{path} is no text in UTF-8") from None
+
+    def json(self, path: str) -> Value:
+        """Return a file as a JSON object."""
+        return Value.parse(path, self.read(path))
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """Give the lines of a file; the last must have an end, as the others have."""
+        rest = b""
+        for block in self.archive.blocks(self.member(path)):
+            *whole, rest = (rest + block).split(b"\n")
+            yield from whole
+            if len(rest) > LONGEST:
+                raise BrokenError(f"{path} has a line that is too long to be true")
+        if rest:
+            raise BrokenError(f"{path}: its last line has no end")
+
+    def hashes(self, path: str) -> Iterator[bytes]:
+        """Give the hashes that a file consists of."""
+        for block in self.archive.blocks(self.member(path)):
+            yield from (block[at : at + 32] for at in range(0, len(block), 32))
+
+    def named(self, folder: str) -> list[str]:
+        """Return the folders below a folder, by what is there and by what the manifest says."""
+        found = {n.split("/")[1] for n in self.members if n.startswith(f"{folder}/")}
+        with suppress(BrokenError):  # named where the summary is checked
+            found |= {each["id"].text for each in self.about[folder]} if self.about else set()
+        return sorted(found)
 
     # -- the checks
 
+    def container(self) -> tuple[str, list[str]]:
+        """No byte of the file is anything but content, or what must stand there."""
+        return f"{self.archive.length} bytes, each content or as it must be", self.archive.problems
+
     def files(self) -> tuple[str, list[str]]:
         """Every file is listed, once, with its digest; and nothing else is there."""
-        manifest = self.written("manifest.json")
-        if manifest.get("format") != FORMAT:
+        manifest = self.json("manifest.json")
+        if manifest["format"].raw != FORMAT:
             raise BrokenError(f"this is no pack of the format {FORMAT}")
-        self.about, self.said = manifest["about"], manifest["log"]
-        listed = {str(each["path"]): each for each in manifest["files"]}
-        names = self.archive.namelist()
-        problems = [f"{n} stands twice in the archive" for n, k in Counter(names).items() if k > 1]
-        added = sorted(set(names) - set(listed) - {"manifest.json"})
-        problems += [f"{name} was added: the manifest does not list it" for name in added]
+        if written(manifest.raw) != self.read("manifest.json"):
+            raise BrokenError("manifest.json was changed: it is not in the form it is written in")
+        self.about = manifest["about"]
+        listed = {each["path"].text: each for each in manifest["files"]}
+        names = self.members.keys() - {"manifest.json"}
+        added = sorted(names - listed.keys())
+        problems = [f"{name} was added: the manifest does not list it" for name in added]
         for name, each in listed.items():
-            try:
-                data = self.read(name)
-            except BrokenError as error:
-                problems.append(str(error))
-                continue
-            if sha256(data).hexdigest() != each["sha256"]:
+            member = self.members.get(name)
+            if member is None:
+                problems.append(f"{name} is missing")
+            elif each["sha256"].raw != member.digest:
                 problems.append(f"{name} was changed: its digest is not the manifest's")
-            elif [each["bytes"], each["media_type"]] != [len(data), media_type(name)]:
+            elif each.raw != self.entry_of(name):
                 problems.append(f"manifest.json: size or type of {name} is another")
         return f"{len(listed)} files are as the manifest lists them", problems
 
+    def entry_of(self, name: str) -> dict[str, Any]:
+        """Return what the manifest must say of a file."""
+        member = self.members[name]
+        return {
+            "path": name,
+            "bytes": member.size,
+            "sha256": member.digest,
+            "media_type": media_type(name),
+        }
+
     def key(self) -> tuple[str, list[str]]:
         """The key of the log, from outside if there is one."""
-        own = Key.parse(self.read("checkpoint/log.vkey").decode())
+        own = Key.parse(self.text("checkpoint/log.vkey"))
         if not self.vkeys:
             self.log = own
             return "it comes from the pack itself, so only inner consistency is shown", []
@@ -455,18 +758,18 @@ class Pack:
         if self.log is None:
             raise BrokenError("there is no key to check a signature with")
         given = [Key.parse(each) for each in self.witness_keys]
-        lines = self.read("checkpoint/witnesses.vkey").decode().split()
+        lines = self.text("checkpoint/witnesses.vkey").split()
         witnesses = list(dict.fromkeys([*given, *map(Key.parse, lines)]))
         problems: list[str] = []
         names = ("start", "end", "witnessed")
-        daily = sorted(n for n in self.archive.namelist() if n.startswith(COSIGNED))
+        daily = sorted(n for n in self.members if n.startswith(COSIGNED))
         for path in [*(f"checkpoint/{name}.txt" for name in names), *daily]:
             name = path.removeprefix("checkpoint/").removesuffix(".txt")
-            if name != "end" and path not in self.archive.namelist():
+            if name != "end" and path not in self.members:
                 continue
             try:
-                found = Checkpoint.open(self.read(path), self.log, witnesses)
-            except (BrokenError, *ErrorsOfInput) as error:
+                found = Checkpoint.open(self.text(path), self.log, witnesses)
+            except BrokenError as error:
                 problems.append(f"{path}: {error}")
                 continue
             if name in names:
@@ -477,6 +780,8 @@ class Pack:
                     problems.append(f"{path} is not named after its size")
             if name not in ("start", "end") and not found.witnesses:
                 problems.append(f"{path}: no witness has cosigned it")
+            if name in ("start", "end") and found.signatures != 1:
+                problems.append(f"{path}: there is more than the log's own signature")
         problems += self.cosigners(witnesses, given)
         size = self.end.size if self.end else 0
         seen = "; ".join(map(str, self.witnesses)) or "no witness's signature is in this pack"
@@ -499,139 +804,152 @@ class Pack:
 
     def segment(self) -> tuple[str, list[str]]:
         """Every entry of the segment is the one that was signed, at its index."""
-        left = self.written("log/left.json")
-        self.begin = int(left["begin"])
-        peaks = [(int(level), b64decode(h, validate=True)) for level, h in left["peaks"]]
-        tree = Tree(self.begin, list(peaks))
-        lines = [LINE.fullmatch(line) for line in self.read("log/cited.jsonl").split(b"\n")[:-1]]
-        self.before = {int(found[1]): leaf_hash(found[2]) for found in lines if found}
-        problems: list[str] = []
-        if len(self.before) != len(lines) or max(self.before, default=-1) >= self.begin:
-            problems.append("log/cited.jsonl holds what is no entry from before the segment")
-        if sum(1 << level for level, _ in peaks) != self.begin:
-            problems.append("log/left.json: its subtrees do not make up the entries before")
-        if self.start is not None and (self.start.size, self.start.root) != (
-            self.begin,
-            tree.root(),
+        left = self.json("log/left.json")
+        self.begin = left["begin"].number
+        levels = [n for n in reversed(range(self.begin.bit_length())) if self.begin >> n & 1]
+        subtrees = [decoded(each.text) for pair in left["peaks"] for each in [*pair][1:]]
+        peaks = list(zip(levels, subtrees, strict=False))
+        right = {"begin": self.begin, "peaks": [(n, b64encode(h).decode()) for n, h in peaks]}
+        if (
+            self.begin not in range(2**60)
+            or len(levels) > len(peaks)
+            or written(right) != self.read(left.where)
         ):
-            problems.append("log/left.json does not give the root of checkpoint/start.txt")
+            raise BrokenError("log/left.json is not the subtrees of the entries before")
+        problems: list[str] = []
+        root = Tree(self.begin, list(peaks)).root()
         if self.start is None and self.begin:
             problems.append("checkpoint/start.txt is missing, and the segment begins later")
-        self.pass_over(tree)
-        seen = self.seen
-        problems += seen.problems
-        days = self.cosigned
-        if strange := [each.size for each in days if seen.roots.get(each.size) != each.root]:
+        elif self.start is not None and (self.start.size, self.start.root) != (self.begin, root):
+            problems.append("log/left.json does not give the root of checkpoint/start.txt")
+        for line in self.lines("log/cited.jsonl"):
+            found = LINE.fullmatch(line)
+            if not found or not max(self.before, default=-1) < int(found[1]) < self.begin:
+                problems.append("log/cited.jsonl holds what is no entry from before the segment")
+                break
+            self.before[int(found[1])] = leaf_hash(found[2])
+        kept = self.grown(peaks, self.kept())
+        had = self.grown(peaks, self.noted())
+        problems += self.against_end(had, kept)
+        if self.end is not None and (self.end.size, self.end.root) in (had.found, kept.found):
+            self.truth = kept if kept.found == (self.end.size, self.end.root) else had
+        roots, days = self.truth.roots, self.cosigned if self.truth.found[0] else []
+        if strange := [each.size for each in days if roots.get(each.size) != each.root]:
             problems.append(f"{COSIGNED}: {listed(strange, 'size')} not of these entries")
-        problems += self.against_end(tree, peaks)
-        last = self.begin + seen.count - 1
+        last = self.begin + self.seen.count - 1
         return f"entries {self.begin} to {last} give the signed root", problems
 
-    def pass_over(self, tree: Tree) -> None:
-        """Read the segment once, and note what the later checks need."""
-        seen = self.seen
-        ranges = self.ranges()
-        sizes = self.sizes()
-        for number, (index, leaf) in enumerate(self.entries()):
-            expected = self.begin + number
-            if index != expected and len(seen.problems) < MOST_NAMED:
-                seen.problems.append(f"log: index {index} stands where {expected} is expected")
-            hashed = leaf_hash(leaf)
-            seen.hashes.append(hashed)
-            tree.add(hashed)
+    def grown(
+        self, peaks: Sequence[tuple[int, bytes]], leaves: Iterator[tuple[int, bytes]]
+    ) -> Grown:
+        """Return the tree over leaf hashes, given with their indexes."""
+        tree, roots, cited = Tree(self.begin, list(peaks)), dict[int, bytes](), dict[int, bytes]()
+        sizes, indexes = self.sizes(), self.cited()
+        for index, leaf in leaves:
+            tree.add(leaf)
+            if index in indexes:
+                cited[index] = leaf
             if tree.size in sizes:
-                seen.roots[tree.size] = tree.root()
-            self.note(expected, leaf, ranges)
-            seen.count += 1
+                roots[tree.size] = tree.root()
+        return Grown((tree.size, tree.root()), roots, cited)
 
-    def note(self, index: int, leaf: bytes, ranges: dict[str, dict[str, Any]]) -> None:
+    def kept(self) -> Iterator[tuple[int, bytes]]:
+        """Give the indexes and hashes of the entries as the pack has them beside the entries."""
+        if "log/leaf-hashes.bin" in self.members:
+            most = self.end.size - self.begin + 1 if self.end else 0  # one more is too many
+            hashes = islice(self.hashes("log/leaf-hashes.bin"), max(most, 0))
+            yield from enumerate(hashes, self.begin)
+
+    def noted(self) -> Iterator[tuple[int, bytes]]:
+        """Give index and hash of each entry, and note what the later checks need."""
+        seen, ranges = self.seen, self.ranges()
+        for index, leaf in self.entries(seen.problems):
+            if index != self.begin + seen.count:
+                seen.crooked.append(self.begin + seen.count)
+            self.note(index, leaf, ranges)
+            seen.count += 1
+            yield index, leaf_hash(leaf)
+
+    def note(self, index: int, leaf: bytes, ranges: dict[str, Range]) -> None:
         """Keep what an entry means for populations, tests and the pack."""
         seen = self.seen
         try:
-            event = json.loads(leaf)
-            code, own = str(event["metadata"]["event_code"]), event.get("unmapped", {})
+            event = json.loads(leaf.decode())
+            code, own = event["metadata"]["event_code"], event.get("unmapped", {})
+            seen.simulated |= own.get("clock") == "simulated"
+            names = [n for n, r in ranges.items() if code.startswith(r.codes)]
         except ErrorsOfInput:
-            seen.problems.append(f"log: entry {index} is no event")
+            seen.strange.append(index)
             return
-        seen.simulated += own.get("clock") == "simulated"
         if code == "control.run":
-            seen.runs[str(own.get("result_sha256"))] = (index, own)
+            seen.runs[str(own.get("result_sha256"))] = index, Value(f"entry {index}", own)
         elif code == "evidence.pack":
-            seen.packs.append((index, own))
-        for name, frozen in ranges.items():
-            if frozen["first"] <= index < frozen["end"] and code.startswith(tuple(frozen["codes"])):
-                seen.rows.setdefault(name, []).append(index)
-
-    def entries(self) -> Iterator[tuple[int, bytes]]:
-        """Give index and exact bytes of each entry of the segment."""
-        names = sorted(n for n in self.archive.namelist() if n.startswith("log/entries-"))
+            seen.packs.append((index, Value(f"entry {index}", own)))
         for name in names:
-            if name != f"log/entries-{self.begin + self.seen.count:012d}.jsonl":
-                self.seen.problems.append(f"{name} is not named after its first entry")
-            for number, line in enumerate(self.read(name).split(b"\n")[:-1], 1):
-                found = LINE.fullmatch(line)
-                if found is None:
-                    self.seen.problems.append(f"{name}: line {number} holds no entry")
-                    continue
-                yield int(found[1]), found[2]
+            if ranges[name].first <= index < ranges[name].end:
+                seen.rows.setdefault(name, array("Q")).append(index)
 
-    def against_end(self, tree: Tree, peaks: list[tuple[int, bytes]]) -> list[str]:
+    def entries(self, problems: list[str]) -> Iterator[tuple[int, bytes]]:
+        """Give index and exact bytes of each entry; what is no entry goes to the problems."""
+        names = sorted(n for n in self.members if n.startswith("log/entries-"))
+        for at, name in enumerate(names):
+            if name != f"log/entries-{self.begin + at * ENTRIES_PER_FILE:012d}.jsonl":
+                problems.append(f"{name} is not named after its first entry")
+            number = 0
+            for number, line in enumerate(self.lines(name), 1):
+                if found := LINE.fullmatch(line):
+                    yield int(found[1]), found[2]
+                elif len(problems) < MOST_PROBLEMS:
+                    problems.append(f"{name}: line {number} holds no entry")
+            if number != ENTRIES_PER_FILE and (name != names[-1] or number > ENTRIES_PER_FILE):
+                problems.append(f"{name} holds {number} lines, not {ENTRIES_PER_FILE}")
+            elif not number:
+                problems.append(f"{name} is empty")
+
+    def against_end(self, had: Grown, kept: Grown) -> list[str]:
         """Compare with the signed root, and say which entries are wrong if they are."""
+        seen = self.seen
+        found = [*seen.problems]
+        if seen.strange:
+            found.append(f"log: {listed(seen.strange)} no event")
         if self.end is None:
-            return []
-        missing = self.end.size - self.begin - self.seen.count
-        stored = self.read("log/leaf-hashes.bin")
-        kept = [stored[at : at + 32] for at in range(0, len(stored), 32)]
-        twin = Tree(self.begin, list(peaks))
-        for each in kept:
-            twin.add(each)
-        right = (twin.size, twin.root()) == (self.end.size, self.end.root)
-        if (tree.size, tree.root()) == (self.end.size, self.end.root):
-            return [] if right else ["log/leaf-hashes.bin: not the hashes of the signed entries"]
-        if not right:
-            return ["log: neither the entries nor their hashes give the signed root"]
-        return self.named_entries(kept, missing)
+            return found
+        signed = (self.end.size, self.end.root)
+        if had.found != signed:
+            return found + self.named_entries(self.end.size, by_hash=kept.found == signed)
+        if kept.found != signed:
+            found.append("log/leaf-hashes.bin: not the hashes of the signed entries")
+        if seen.crooked:
+            found.append(f"log: {listed(seen.crooked)} labelled with another index")
+        return found
 
-    def named_entries(self, kept: list[bytes], missing: int) -> list[str]:
-        """Name the entries that are not as signed: changed, moved, gone or added."""
-        had = self.seen.hashes
-        known = {each: self.begin + at for at, each in enumerate(kept)}
-        strange = [self.begin + at for at, each in enumerate(had) if each not in known]
-        gone = sorted(known[each] for each in set(kept) - set(had))
-        moved = [
-            known[each]
-            for at, each in enumerate(had)
-            if each in known and known[each] != self.begin + at
-        ]
-        found: list[str] = []
-        changed = sorted(set(strange) & set(gone))
-        gone = [index for index in gone if index not in changed]
-        if changed:
-            found.append(f"log: {listed(changed)} changed: not the bytes that were signed")
-        if gone:
-            found.append(f"log: {listed(gone)} removed")
-        if added := [index for index in strange if index not in changed]:
-            found.append(f"log: {listed(added)} added: the log never had it")
-        if moved and not gone:
-            found.append(f"log: {listed(moved)} out of order")
-        if missing and not gone:
-            found.append(f"log: {abs(missing)} entries too {'few' if missing > 0 else 'many'}")
-        return found or ["log: the entries do not give the signed root"]
+    def named_entries(self, size: int, *, by_hash: bool) -> list[str]:
+        """Name the entries that are not as signed; by their own indexes if hashes do not help."""
+        had = [(index, leaf_hash(leaf)) for index, leaf in self.entries([])]
+        indexes = [index for index, _ in had]
+        if by_hash:
+            places = {each: at for at, each in self.kept()}
+            found = differences([h for _, h in had], [*places], self.begin, "entry", indexes)
+            named = [places[h] for index, h in had if places.get(h, index) != index]
+            found += [f"{listed(named)} labelled with another index"] if named else []
+        else:
+            reach = min(size, self.begin + len(had) + MOST_PROBLEMS)
+            found = differences(indexes, range(self.begin, reach), self.begin, "entry")
+            if not found and (lacking := size - self.begin - len(had)):
+                found.append(f"{lacking} entries are lacking")
+            found.append("neither the entries nor their hashes give the signed root")
+        return [f"log: {each}" for each in found]
 
-    def ranges(self) -> dict[str, dict[str, Any]]:
+    def ranges(self) -> dict[str, Range]:
         """Return the populations that are entries of the log, with their filters."""
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Range] = {}
         for name in self.named("populations"):
             try:
                 frozen = self.json(f"populations/{name}/frozen-root.json")
-                if frozen["source"] == "log":
-                    codes = [str(code) for code in frozen["codes"]]
-                    found[name] = {
-                        "first": int(frozen["first"]),
-                        "end": int(frozen["end"]),
-                        "codes": codes,
-                    }
-            except (BrokenError, *ErrorsOfInput):
+                if frozen["source"].text == "log":
+                    codes = tuple(each.text for each in frozen["codes"])
+                    found[name] = Range(frozen["first"].number, frozen["end"].number, codes)
+            except BrokenError:
                 continue  # named where the population is checked
         return found
 
@@ -640,8 +958,8 @@ class Pack:
         found = {each.size for each in self.cosigned}
         for name in self.named("tests"):
             try:
-                found.add(int(self.json(f"tests/{name}/result.json")["checkpoint"]["size"]))
-            except (BrokenError, *ErrorsOfInput):
+                found.add(self.json(f"tests/{name}/result.json")["checkpoint"]["size"].number)
+            except BrokenError:
                 continue  # named where the test is checked
         return found
 
@@ -650,41 +968,43 @@ class Pack:
         if self.end is None:
             raise BrokenError("there is no checkpoint to prove anything about")
         if self.witnessed is not None:
-            self.proven("proofs/witnessed.txt", self.witnessed)
-        elif "proofs/witnessed.txt" in self.archive.namelist():
+            self.proven("proofs/witnessed.txt", self.witnessed, self.end)
+        elif "proofs/witnessed.txt" in self.members:
             raise BrokenError("proofs/witnessed.txt is about a checkpoint that is not there")
         if self.start is None:
             if self.read("proofs/consistency.txt") != f"old 0\nnew {self.end.size}\n".encode():
                 raise BrokenError("proofs/consistency.txt: there is nothing to prove, and it does")
             return "the segment begins with the log itself", []
-        self.proven("proofs/consistency.txt", self.start)
+        self.proven("proofs/consistency.txt", self.start, self.end)
         return f"the log of size {self.end.size} begins with that of size {self.start.size}", []
 
-    def proven(self, path: str, older: Checkpoint) -> None:
-        """Check a proof that the log at the end begins with an older one."""
-        if self.end is None:
-            return
-        lines = self.read(path).decode().splitlines()
-        if lines[:2] != [f"old {older.size}", f"new {self.end.size}"]:
+    def proven(self, path: str, older: Checkpoint, newer: Checkpoint) -> None:
+        """Check a proof that a newer log begins with an older one."""
+        head = f"old {older.size}\nnew {newer.size}\n"
+        text = self.text(path)
+        if not text.startswith(head) or not text.endswith("\n"):
             raise BrokenError(f"{path} is about other sizes")
-        proof = [b64decode(line, validate=True) for line in lines[2:]]
-        check_consistency(older.size, self.end.size, (older.root, self.end.root), proof)
+        try:
+            proof = [decoded(line) for line in text[len(head) :].split("\n")[:-1]]
+            check_consistency(older.size, newer.size, (older.root, newer.root), proof)
+        except BrokenError as error:
+            raise BrokenError(f"{path}: {error}") from None
 
     def inclusion(self) -> tuple[str, list[str]]:
         """Each proof that a result cites leads from its entry to the signed root."""
         if self.end is None:
             raise BrokenError("there is no checkpoint to prove anything about")
-        names = [n for n in self.archive.namelist() if n.startswith("proofs/inclusion/")]
-        cited = self.cited()
-        want = {f"proofs/inclusion/{index}.tlog-proof" for index in cited}
-        problems = [f"{n} is missing: a result cites the entry" for n in sorted(want - {*names})]
-        problems += [f"{n} is about an entry that nothing cites" for n in sorted({*names} - want)]
+        names = {n for n in self.members if n.startswith("proofs/inclusion/")}
+        cited = {index for index in self.cited() if 0 <= index < self.end.size}
+        want = {f"proofs/inclusion/{index}.tlog-proof": index for index in cited}
+        problems = [f"{n} is missing: a result cites the entry" for n in sorted({*want} - names)]
+        problems += [f"{n} is about an entry that nothing cites" for n in sorted(names - {*want})]
         if set(self.before) != {index for index in cited if index < self.begin}:
             problems.append("log/cited.jsonl holds other entries than those that results cite")
-        for name in names:
+        for name in sorted(names & {*want}):
             try:
-                self.one_inclusion(name)
-            except (BrokenError, *ErrorsOfInput) as error:
+                self.one_inclusion(name, want[name], self.end)
+            except BrokenError as error:
                 problems.append(f"{name}: {error}")
         return f"{len(names)} entries are proven to be in the log", problems
 
@@ -694,145 +1014,173 @@ class Pack:
         for name in self.named("tests"):
             try:
                 items = self.json(f"tests/{name}/result.json")["items"]
-                found |= {int(index) for item in items for index in item["proof"]}
-            except (BrokenError, *ErrorsOfInput):
+                found |= {index.number for item in items for index in item["proof"]}
+            except BrokenError:
                 continue  # named where the test is checked
-        return {index for index in found if self.end and 0 <= index < self.end.size}
+        return found
 
-    def one_inclusion(self, name: str) -> None:
+    def one_inclusion(self, name: str, index: int, end: Checkpoint) -> None:
         """Check one proof, in the format `c2sp.org/tlog-proof@v1`."""
-        if self.end is None:
-            raise BrokenError("there is no checkpoint to prove anything about")
-        head, _, note = self.read(name).partition(b"\n\n")
-        lines = head.decode().split("\n")
-        index = int(lines[1].removeprefix("index "))
-        if lines[0] != "c2sp.org/tlog-proof@v1" or not name.endswith(f"/{index}.tlog-proof"):
+        head, _, note = self.text(name).partition("\n\n")
+        lines = head.split("\n")
+        if lines[:2] != ["c2sp.org/tlog-proof@v1", f"index {index}"]:
             raise BrokenError("not the proof of the entry that it is named after")
-        if note != self.read("checkpoint/end.txt"):
+        if note != self.text("checkpoint/end.txt"):
             raise BrokenError("it leads to another checkpoint")
-        at = index - self.begin
-        leaf = self.seen.hashes[at] if at >= 0 else self.before[index]
-        proof = [b64decode(line, validate=True) for line in lines[2:]]
-        check_inclusion(leaf, index, self.end.size, proof, self.end.root)
+        leaf = self.before.get(index) or self.truth.cited.get(index)
+        if leaf is None:
+            return  # there are no signed entries to compare with, and it was said
+        proof = [decoded(line) for line in lines[2:]]
+        check_inclusion(leaf, index, end.size, proof, end.root)
 
     def contents(self) -> tuple[str, list[str]]:
         """The log has the digest of everything in the pack that is not the log itself."""
-        names = sorted(n for n in self.archive.namelist() if not n.startswith(UNBOUND))
+        listing = self.text("contents.sha256")
+        said = {line[66:]: line[:64] for line in listing.split("\n")[:-1]}
+        names = sorted(n for n in self.members if not UNBOUND.fullmatch(n))
         text = "".join(f"{self.digest(name)}  {name}\n" for name in names)
-        found = sha256(text.encode()).hexdigest()
-        for index, own in self.seen.packs:
-            if own.get("contents") == found:
-                self.packed, self.packed_at = own, index
-                return f"entry {index} has the digest of {len(names)} files", []
-        return "", ["no entry of the log has the digest of what is in the pack"]
+        vouched = {str(own.raw.get("contents")): (at, own) for at, own in reversed(self.seen.packs)}
+        of_listing = vouched.get(self.digest("contents.sha256"))
+        of_files = vouched.get(sha256(text.encode()).hexdigest())
+        if found := of_listing or of_files:
+            self.packed_at, self.packed = found
+        else:
+            return "", ["no entry of the log has the digest of contents.sha256, nor of the files"]
+        if of_listing is None:
+            return "", ["contents.sha256 was changed: the log has the digest of the files"]
+        problems = [f"{n} is missing: the log has its digest" for n in sorted({*said} - {*names})]
+        problems += [f"{n} was added: the log has no digest of it" for n in names if n not in said]
+        problems += [
+            f"{name} was changed: its digest is not the one that the log has"
+            for name in names
+            if name in said and said[name] != self.digest(name)
+        ]
+        if listing != text and not problems:
+            problems.append("contents.sha256 is not a list of digests")
+        return f"entry {self.packed_at} has the digest of {len(names)} files", problems
 
     def population(self, name: str) -> tuple[str, list[str]]:
         """The rows are those that were frozen, and as many as the log has."""
         folder = f"populations/{name}"
         frozen = self.json(f"{folder}/frozen-root.json")
-        lines = self.read(f"{folder}/rows.jsonl").split(b"\n")[:-1]
-        hashes = [leaf_hash(line) for line in lines]
+        rows, root = frozen["rows"].number, frozen["root"].text
+        tree = Tree()
+        for line in self.lines(f"{folder}/rows.jsonl"):
+            tree.add(leaf_hash(line))
         problems: list[str] = []
-        if len(lines) != frozen["rows"]:
-            problems.append(f"{folder}: {len(lines)} rows, and {frozen['rows']} were frozen")
-        if b64encode(root_over(hashes)).decode() != frozen["root"]:
-            problems += self.named_rows(folder, hashes)
-        said = (self.packed or {}).get("populations", {}).get(name)
-        if said != {"rows": frozen["rows"], "root": frozen["root"]}:
+        if tree.size != rows:
+            problems.append(f"{folder}: {tree.size} rows, and {rows} were frozen")
+        if b64encode(tree.root()).decode() != root:
+            problems += self.named_rows(folder, root)
+        if self.packed and self.packed["populations"].of(dict).get(name) != {
+            "rows": rows,
+            "root": root,
+        }:
             problems.append(f"{folder}: the log has not this root and number of rows")
-        if frozen["source"] == "log":
-            problems += self.recounted(folder, name, lines)
-        return f"{len(lines)} rows, as they were frozen and as the log has them", problems
+        if frozen["source"].text == "log":
+            problems += self.recounted(folder, name)
+        return f"{tree.size} rows, as they were frozen and as the log has them", problems
 
-    def named_rows(self, folder: str, hashes: list[bytes]) -> list[str]:
+    def named_rows(self, folder: str, root: str) -> list[str]:
         """Name the rows that are not as frozen."""
-        stored = self.read(f"{folder}/row-hashes.bin")
-        kept = [stored[at : at + 32] for at in range(0, len(stored), 32)]
-        if hashes == kept:
-            return [f"{folder}: the rows are not those of the frozen root"]
-        before, now = set(kept), set(hashes)
-        strange = [at for at, each in enumerate(hashes) if each not in before]
-        gone = [at for at, each in enumerate(kept) if each not in now]
-        if strange:
-            return [f"{folder}: {listed(strange, 'row')} changed or added"]
-        if gone:
-            return [f"{folder}: {listed(gone, 'row')} removed"]
-        moved = [
-            at for at, (one, other) in enumerate(zip(hashes, kept, strict=False)) if one != other
-        ]
-        return [f"{folder}: {listed(moved, 'row')} out of order"]
+        kept = list(self.hashes(f"{folder}/row-hashes.bin"))
+        if b64encode(root_over(kept)).decode() != root:
+            return [f"{folder}: neither the rows nor their hashes give the frozen root"]
+        had = [leaf_hash(line) for line in self.lines(f"{folder}/rows.jsonl")]
+        return [f"{folder}: {each}" for each in differences(had, kept, 0, "row")]
 
-    def recounted(self, folder: str, name: str, lines: list[bytes]) -> list[str]:
+    def recounted(self, folder: str, name: str) -> list[str]:
         """Count again in the log, and compare entry by entry."""
-        had = [int(json.loads(line)["index"]) for line in lines]
-        want = self.seen.rows.get(name, [])
+        path = f"{folder}/rows.jsonl"
+        had = [Value.parse(path, line)["index"].number for line in self.lines(path)]
+        want = [*self.seen.rows.get(name, ())]
         if had == want:
             return []
-        lost, strange = sorted(set(want) - set(had)), sorted(set(had) - set(want))
+        lost, strange = sorted({*want} - {*had}), sorted({*had} - {*want})
         if lost:
             return [f"{folder}: {listed(lost)} of the log missing among the rows"]
         if strange:
             return [f"{folder}: {listed(strange)} not in the log under this query"]
-        return [f"{folder}: the rows are not in the order of the log"]
+        return [f"{folder}: the rows are not in the order of the log, or some stand there twice"]
 
     def test(self, name: str) -> tuple[str, list[str]]:
         """The result is the one in the log, and its verdict follows from its items."""
         folder = f"tests/{name}"
         result = self.json(f"{folder}/result.json")
         problems: list[str] = []
-        if result["control"] != name:
-            problems.append(f"{folder}/result.json is the result of {result['control']}")
-        if result["definition"] != self.digest(f"{folder}/definition.json"):
+        if result["control"].raw != name:
+            problems.append(f"{folder}/result.json is the result of {result['control'].raw}")
+        if result["definition"].raw != self.digest(f"{folder}/definition.json"):
             problems.append(f"{folder}: the result is of another definition of the test")
-        if self.json(f"{folder}/definition.json")["id"] != name:
+        if self.json(f"{folder}/definition.json")["id"].raw != name:
             problems.append(f"{folder}/definition.json defines another test")
         problems += [f"{folder}: {problem}" for problem in follows(result)]
-        found = self.seen.runs.get(self.digest(f"{folder}/result.json"))
-        if found is None:
+        run = self.seen.runs.get(self.digest(f"{folder}/result.json"))
+        if run is None:
             problems.append(f"{folder}: no entry of the log has the digest of its result")
-        elif any(found[1].get(k) != result[k] for k in ("control", "verdict", "definition")):
-            problems.append(f"{folder}: entry {found[0]} of the log says otherwise")
-        period = self.about["period"]
-        if [result["period_start"], result["period_end"]] != [period["start"], period["end"]]:
+        elif any(run[1][k].raw != result[k].raw for k in ("control", "verdict", "definition")):
+            problems.append(f"{folder}: entry {run[0]} of the log says otherwise")
+        period = self.json("about.json")["period"]
+        if any(result[f"period_{end}"].raw != period[end].raw for end in ("start", "end")):
             problems.append(f"{folder}: the result is of another period")
         tree = result["checkpoint"]
-        root = self.seen.roots.get(int(tree["size"]))
-        if root is not None and b64encode(root).decode() != tree["root"]:
+        root = self.truth.roots.get(tree["size"].number)
+        if root is not None and b64encode(root).decode() != tree["root"].raw:
             problems.append(f"{folder}: it rests on a checkpoint that the log never had")
-        at = f"entry {found[0]}" if found else "no entry"
-        return f"{result['verdict']}, {result['population']} members, {at}", problems
+        at = f"entry {run[0]}" if run else "no entry"
+        return f"{result['verdict'].raw}, {result['population'].raw} members, {at}", problems
 
     def summary(self) -> tuple[str, list[str]]:
-        """What the manifest says at a glance is what was found."""
+        """The manifest says what was found, all of it and nothing else."""
+        manifest, about = self.json("manifest.json"), self.json("about.json")
         problems = [
-            f"about.json: the verdict of {each['id']} is another"
-            for each in self.about["tests"]
-            if each["verdict"] != self.json(f"tests/{each['id']}/result.json")["verdict"]
+            f"about.json: the verdict of {name} is another"
+            for name, verdict in [(each["id"].text, each["verdict"]) for each in about["tests"]]
+            if verdict.raw != self.json(f"tests/{name}/result.json")["verdict"].raw
         ]
-        if self.about != self.written("about.json"):
+        problems += [
+            f"about.json: rows or root of {name} are others"
+            for name, each in [(each["id"].text, each) for each in about["populations"]]
+            for frozen in [self.json(f"populations/{name}/frozen-root.json")]
+            if any(each[said].raw != frozen[said].raw for said in ("rows", "root", "source"))
+        ]
+        for folder in ("tests", "populations"):
+            if sorted(each["id"].text for each in about[folder]) != self.named(folder):
+                problems.append(f"about.json: {folder} are others than those that are there")
+        if manifest["about"].raw != about.raw:
             problems.append("manifest.json: what it says of the pack is not what about.json says")
-        simulated = self.about["clock"] == "simulated"
-        if bool(self.seen.simulated) != simulated:
+        simulated = about["clock"].text == "simulated"
+        if self.seen.simulated != simulated:
             problems.append("about.json: what it says of the clock is not what the log says")
-        if self.end is not None and self.log is not None and self.packed is not None:
-            found = {
-                "origin": self.end.origin,
-                "first": self.begin,
-                "size": self.end.size,
-                "witnessed": self.witnessed.size if self.witnessed else 0,
-                "vkey": self.read("checkpoint/log.vkey").decode().strip(),
-                "pack_entry": self.packed_at,
-            }
-            wrong = sorted(k for k in {*found, *self.said} if found.get(k) != self.said.get(k))
-            problems += [f"manifest.json: log.{name} is not what was found" for name in wrong]
+        if self.end is not None and self.packed is not None:
+            problems += self.rebuilt(manifest, about, self.end)
         clock = "the clock was SIMULATED" if simulated else "the clock was the machine's"
-        return f"{len(self.about['tests'])} tests; {self.about['completeness']}; {clock}", problems
+        return f"{len([*about['tests']])} tests; {about['completeness'].text}; {clock}", problems
+
+    def rebuilt(self, manifest: Value, about: Value, end: Checkpoint) -> list[str]:
+        """Compare the manifest with the only one that a pack like this can have."""
+        log = {
+            "origin": end.origin,
+            "first": self.begin,
+            "size": end.size,
+            "witnessed": self.witnessed.size if self.witnessed else 0,
+            "vkey": self.text("checkpoint/log.vkey").strip(),
+            "pack_entry": self.packed_at,
+        }
+        said = manifest["log"].of(dict)
+        wrong = sorted(k for k in {*log, *said} if log.get(k) != said.get(k))
+        problems = [f"manifest.json: log.{name} is not what was found" for name in wrong]
+        files = [self.entry_of(n) for n in sorted(self.members) if n != "manifest.json"]
+        right = {"format": FORMAT, "about": about.raw, "log": log, "files": files}
+        if not problems and written(right) != self.read("manifest.json"):
+            problems.append("manifest.json was changed: it is not the one of what is in the pack")
+        return problems
 
 
-def follows(result: dict[str, Any]) -> Iterator[str]:
+def follows(result: Value) -> Iterator[str]:
     """Give what of a result does not follow from its items."""
-    items = result["items"]
-    held = [item["held"] for item in items]
+    items = list(result["items"])
+    held = [item["held"].raw for item in items]
     verdict = "effective"
     if not items:
         verdict = "not exercised"
@@ -840,16 +1188,92 @@ def follows(result: dict[str, Any]) -> Iterator[str]:
         verdict = "exceptions"
     elif None in held:
         verdict = "inconclusive"
-    if result["verdict"] != verdict:
-        yield f"the verdict is {result['verdict']}, and {verdict} follows from its items"
+    elif any(each is not True for each in held):
+        verdict = "nothing"
+    if result["verdict"].raw != verdict:
+        yield f"the verdict is {result['verdict'].raw}, and {verdict} follows from its items"
     counts = {
-        "population": sum(int(item["members"]) for item in items),
+        "population": sum(item["members"].number for item in items),
         "exceptions": held.count(False),
         "unjudged": held.count(None),
     }
     for name, count in counts.items():
-        if result[name] != count:
-            yield f"it counts {result[name]} for {name}, and its items give {count}"
+        if result[name].number != count:
+            yield f"it counts {result[name].raw} for {name}, and its items give {count}"
+
+
+# -- naming what differs -----------------------------------------------------------------------
+
+
+def differences(
+    had: Sequence[Hashable],
+    kept: Sequence[Hashable],
+    first: int,
+    what: str,
+    labels: Sequence[int] = (),
+) -> list[str]:
+    """Name what was changed, removed, added, repeated or moved, by its number among the kept.
+
+    `first` is the number of the first of the kept. `labels` are the numbers that those that are
+    there give themselves: what was changed is taken to be the one that it says it is.
+    """
+    number = {each: at for at, each in enumerate(_told_apart(kept), first)}
+    places = [(each, number.get((each, nth))) for each, nth in _told_apart(had)]
+    missing = {*number.values()} - {place for _, place in places}
+    order: list[int] = []
+    changed, added, twice = list[int](), list[int](), list[int]()
+    before = first - 1
+    for at, (each, place) in enumerate(places):
+        if place is not None:
+            order.append(place)
+        elif (each, 0) in number:
+            twice.append(number[each, 0])
+            continue
+        else:
+            guesses = {*labels[at : at + 1]} & missing or {before + 1} & missing
+            if not guesses:
+                added.append(first + at)
+                continue
+            changed += guesses
+            missing -= guesses
+        before = place if place is not None else changed[-1]
+    wrong = [one for one, other in zip(order, sorted(order), strict=True) if one != other]
+    swapped = len(wrong) == 2
+    moved = [] if swapped else sorted({*order} - _longest_rise(order))
+    found = [f"{listed(sorted(wrong), what)} swapped"] if swapped else []
+    for numbers, said in (
+        (changed, "changed"),
+        (sorted(missing), "missing"),
+        (added, "added: no such was there"),
+        (twice, "there twice"),
+        (moved, "out of order"),
+    ):
+        found += [f"{listed(numbers, what)} {said}"] if numbers else []
+    return found
+
+
+def _told_apart(things: Sequence[Hashable]) -> Iterator[tuple[Hashable, int]]:
+    """Give each with the number of those like it that came before."""
+    count: Counter[Hashable] = Counter()
+    for each in things:
+        yield each, count[each]
+        count[each] += 1
+
+
+def _longest_rise(numbers: Sequence[int]) -> set[int]:
+    """Return the most of the numbers that are in order; what is not among them was moved."""
+    ends: list[int] = []
+    before: dict[int, int | None] = {}
+    for each in numbers:
+        at = bisect_left(ends, each)
+        before[each] = ends[at - 1] if at else None
+        ends[at : at + 1] = [each]
+    found: set[int] = set()
+    last = ends[-1] if ends else None
+    while last is not None:
+        found.add(last)
+        last = before[last]
+    return found
 
 
 def listed(numbers: Sequence[int], what: str = "entry") -> str:
@@ -859,6 +1283,14 @@ def listed(numbers: Sequence[int], what: str = "entry") -> str:
     if len(numbers) == 1:
         return f"{what} {named} is"
     return f"{'entries' if what == 'entry' else what + 's'} {named} are"
+
+
+def plain(text: str) -> str:
+    """Return text that a terminal takes for nothing but text, and not too much of it."""
+    short = text if len(text) <= 1000 else f"{text[:1000]}..."
+    return "".join(
+        each if each.isascii() and each.isprintable() else ascii(each)[1:-1] for each in short
+    )
 
 
 def _say(text: str) -> None:
@@ -881,10 +1313,10 @@ def verify_pack(
     """
     vkeys = [vkey] if isinstance(vkey, str) else list(vkey or ())
     try:
-        with zipfile.ZipFile(path) as archive:
-            return Pack(archive, vkeys, say, witnesses).verify()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        problem = f"{Path(path).name} is no readable ZIP archive: {error}"
+        with Path(path).open("rb") as file:
+            return Pack(Archive(file), vkeys, say, witnesses).verify()
+    except (BrokenError, OSError, ValueError) as error:
+        problem = plain(f"{Path(path).name} cannot be read as a pack: {error}")
         say(f"FAILED  {problem}")
         return Verification((Check("archive", problem, (problem,)),), key_given=bool(vkeys))
 
