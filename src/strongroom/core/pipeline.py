@@ -219,8 +219,9 @@ class Pipeline:
         mounts = await self.views.mounts(attempt.transaction)
         found = mounts.find(incoming.path)
         if found is None:
-            changed = mounts.problem_at(incoming.path)
-            return UnavailableError(f"tampered: {changed}") if changed else no_such_route(incoming.path)
+            if changed := mounts.problem_at(incoming.path):
+                return UnavailableError(f"tampered: {changed}")
+            return no_such_route(incoming.path)
         attempt.live, rest = found
         try:
             if incoming.operation is Operation.HELP:
@@ -231,8 +232,8 @@ class Pipeline:
             return error
         bound = attempt.match.bound
         attempt.code = "auth.login" if bound.login else bound.event
-        return None
         attempt.clear_path = not bound.login and incoming.operation is not Operation.HELP
+        return None
 
     def _help(self, live: Live, rest: str) -> Match:
         """Return what tells about a path, or about the whole mount where there is no rest."""
@@ -402,13 +403,13 @@ class Pipeline:
 
     def _event(self, attempt: Attempt, *, ok: bool) -> Event:
         incoming, touched = attempt.incoming, attempt.touched
-        return Event(
         path = incoming.path
         if not attempt.clear_path:
             path = shown_path(path, self.barrier)
+        return Event(
             code=attempt.code,
             operation=attempt.operation or incoming.operation.value,
-            path=incoming.path,
+            path=path,
             time=self.clock.now(),
             id=incoming.id,
             actor=attempt.actor,
