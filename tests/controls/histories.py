@@ -17,6 +17,7 @@ from strongroom.sdk.control import (
     DailyCheckpoint,
     EnvironmentFact,
     Evidence,
+    GuardedRow,
     Item,
     ListenerFact,
     LiveToken,
@@ -91,6 +92,11 @@ class FakeStorage:
     stored: Sequence[Blob] = ()
     strange: Sequence[str] = ()
     tables: Mapping[str, bool] = field(default_factory=dict)
+    rows: Sequence[GuardedRow] = ()
+
+    async def guarded(self) -> AsyncIterator[GuardedRow]:
+        for each in self.rows:
+            yield each
 
     async def blobs(self) -> AsyncIterator[Blob]:
         for each in self.stored:

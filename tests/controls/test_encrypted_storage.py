@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.encrypted_storage import CONTROL
-from strongroom.sdk.control import Blob, Verdict
+from strongroom.sdk.control import Blob, GuardedRow, Verdict
 from tests.controls.histories import FakeStorage, found, items
 
 
@@ -57,3 +57,16 @@ async def test_a_bad_value_is_named() -> None:
     assert [(i.subject, i.because) for i in broken] == [
         ("cell.value m/bad", "does not open at this place")
     ]
+
+
+async def test_a_guarded_row_that_was_changed_is_named_with_its_table() -> None:
+    rows = [GuardedRow(table="policy", key=name) for name in ("default", "reader")]
+    changed = GuardedRow(table="policy", key="admin", problem="is not as it was written")
+    storage = FakeStorage([blob()], rows=[*rows, changed])
+
+    judged = await items(CONTROL, storage=storage)
+
+    assert [(i.subject, i.because) for i in judged if i.held is False] == [
+        ("policy admin", "is not as it was written")
+    ]
+    assert [i.members for i in judged if i.subject == "policy: 2 rows"] == [2]

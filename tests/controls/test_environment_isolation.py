@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from strongroom.controls.environment_isolation import CONTROL
-from strongroom.sdk.control import Crossing, EnvironmentFact, Verdict
-from tests.controls.histories import FakeAccess, found
+from strongroom.sdk.control import Crossing, EnvironmentFact, LogEntry, Verdict
+from tests.controls.histories import FakeAccess, FakeLog, entry, found, items
 
 
 def crossing(*, by_policy: bool, guardrail: str) -> Crossing:
@@ -54,4 +56,65 @@ REFUSED = "environment:production"
     ],
 )
 async def test_verdict(access: FakeAccess, expected: Verdict) -> None:
-    assert await found(CONTROL, access=access) is expected
+    written = [
+        wrote(index, protected=each.protected) for index, each in enumerate(access.boundaries)
+    ]
+
+    assert await found(CONTROL, access=access, log=FakeLog(written)) is expected
+
+
+def wrote(index: int, name: str = "production", **said: object) -> LogEntry:
+    own = {"boundary": name, "paths": ["p/*"], "protected": True, "open": False} | said
+    return entry(index, "environment.write", **own)
+
+
+def deleted(index: int, name: str = "production", **said: object) -> LogEntry:
+    return entry(index, "environment.delete", boundary=name, **said)
+
+
+def stored(**changed: object) -> EnvironmentFact:
+    return replace(production(protected=True), **changed)  # type: ignore[arg-type]
+
+
+# What the log holds, what is stored, and what comes of it.
+AGAINST = {
+    "as written": ([wrote(3)], [stored(entry=3)], None),
+    "as written last": ([wrote(3, paths=["old/*"]), wrote(5)], [stored(entry=5)], None),
+    "a refused write": ([wrote(3), wrote(5, ok=False, paths=[])], [stored(entry=3)], None),
+    "deleted on record": ([wrote(3), deleted(5)], [], None),
+    "an older row": (
+        [wrote(3, paths=["old/*"]), wrote(5)],
+        [stored(entry=3, paths=("old/*",))],
+        "is not as entry 5 wrote it",
+    ),
+    "a row that was brought back": (
+        [wrote(3), deleted(5)],
+        [stored(entry=3)],
+        "is there, and no entry says so",
+    ),
+    "a row of nobody": ([], [stored()], "is there, and no entry says so"),
+    "a row that is gone": ([wrote(3)], [], "entry 3 wrote it, and it is gone without one"),
+    "a row that was changed": ([wrote(3)], [stored(problem="not as written")], "not as written"),
+}
+
+
+@pytest.mark.parametrize(("history", "there", "problem"), AGAINST.values(), ids=AGAINST)
+async def test_an_environment_that_is_not_as_the_log_last_says_is_named(
+    history: list[LogEntry], there: list[EnvironmentFact], problem: str | None
+) -> None:
+    judged = await items(CONTROL, access=FakeAccess(there), log=FakeLog(history))
+
+    broken = [(i.subject, i.because) for i in judged if i.held is False]
+    assert broken == ([] if problem is None else [("environment production", problem)])
+
+
+async def test_an_environment_that_is_younger_than_the_checkpoint_is_no_exception() -> None:
+    log = FakeLog([wrote(3, paths=["old/*"])], written={9: wrote(9)})
+
+    assert await items(CONTROL, access=FakeAccess([stored(entry=9)]), log=log) == []
+
+
+async def test_an_entry_that_was_cut_judges_nothing() -> None:
+    log = FakeLog([entry(3, "environment.write", boundary="production", cut=["paths"])])
+
+    assert await found(CONTROL, access=FakeAccess([stored()]), log=log) is Verdict.INCONCLUSIVE

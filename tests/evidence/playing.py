@@ -22,9 +22,9 @@ from strongroom.core.runtime import Runtime
 from strongroom.core.server import Server, Settings
 from strongroom.evidence.acting import act
 from strongroom.evidence.surroundings import Surroundings
+from strongroom.identity.environments import put_environment
 from strongroom.identity.records import (
     ENTITIES,
-    ENVIRONMENTS,
     POLICIES,
     Entity,
     Environment,
@@ -106,7 +106,12 @@ class Company:
 
     async def environment(self, name: str, *paths: str, protected: bool = True) -> None:
         row = Environment(name, paths, protected, False, "")
-        await self.stored(ENVIRONMENTS, row, f"environment:{name}")
+        details: dict[str, object] = {"boundary": name, "paths": paths}
+        details |= {"protected": protected, "open": False}
+        path = f"strongroom/environments/{name}"
+        await act(
+            self.server, "environment.write", path, details, lambda tx: put_environment(tx, row)
+        )
 
     async def kv(self, path: str, version: str = "2") -> None:
         row = Mount(

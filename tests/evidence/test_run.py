@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import json
@@ -28,6 +29,7 @@ from strongroom.identity.records import ENTITIES, LOCKOUTS, POLICIES, TOKENS
 from strongroom.sdk.control import Evidence, Item, Period, Verdict
 from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
+from tests.audit.keeping import change
 from tests.evidence.playing import DAY, START, Company, company, quarter
 
 
@@ -124,6 +126,59 @@ class TestWhatGoesWrong:
             [row] = await runs_of(lent).run(lent.period(), ["T02"])
 
         assert row.verdict == Verdict.EXCEPTIONS
+
+    @pytest.mark.parametrize(
+        ("statement", "named"),
+        [
+            ("UPDATE policy SET text = '' WHERE name = 'default'", "policy default"),
+            ("UPDATE token SET policies = '[]' WHERE display = 'app-staging'", "token "),
+            (
+                "UPDATE entity SET metadata = '{}' WHERE id = 'e-app-staging'",
+                "entity e-app-staging",
+            ),
+            ("UPDATE mount SET path = 'moved/' WHERE path = 'secret/'", "mount moved/"),
+            ("UPDATE policy_version SET text = ''", "policy_version default/1"),
+            ("UPDATE environment SET open = 1 WHERE name = 'staging'", "environment staging"),
+            ("DELETE FROM environment WHERE name = 'staging'", "environment staging"),
+            ("DELETE FROM setting WHERE name = 'environments'", "setting environments"),
+        ],
+    )
+    async def test_a_row_that_was_changed_in_the_database_is_named(
+        self, tmp_path: Path, statement: str, named: str
+    ) -> None:
+        async with company(tmp_path) as lent:
+            await quarter(lent)
+            await change(f"sqlite://{tmp_path}/strongroom.db", statement)
+            await asyncio.sleep(0)
+            lent.server.views.clear()
+
+            rows = await runs_of(lent).run(lent.period())
+
+        found = {row.control: json.loads(row.result)["items"] for row in rows}
+        broken = [item["subject"] for item in found["T02"] if item["held"] is False]
+        assert any(subject.startswith(named) for subject in broken), broken
+        failed = {c for c, all_ in found.items() if any("itself" in i["subject"] for i in all_)}
+        assert failed == set()
+
+    async def test_an_environment_that_is_gone_with_the_roll_is_found(self, tmp_path: Path) -> None:
+        url = f"sqlite://{tmp_path}/strongroom.db"
+        async with company(tmp_path) as lent:
+            await change(url, "CREATE TABLE early AS SELECT * FROM setting")
+            await lent.environment("later", "later/*")
+            await change(
+                url,
+                "DELETE FROM environment WHERE name = 'later'",
+                "DELETE FROM setting WHERE name = 'environments'",
+                "INSERT INTO setting SELECT * FROM early WHERE name = 'environments'",
+            )
+            await asyncio.sleep(0)
+            lent.server.views.clear()
+
+            rows = await runs_of(lent).run(lent.period(), ["T02", "T17"])
+
+        assert verdicts(rows) == {"T02": "effective", "T17": "exceptions"}
+        [item] = json.loads(rows[1].result)["items"]
+        assert item["subject"] == "environment later"
 
     async def test_a_root_token_that_lives_is_found_twice(self, tmp_path: Path) -> None:
         async with company(tmp_path) as lent:

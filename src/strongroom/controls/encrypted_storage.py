@@ -1,8 +1,10 @@
 """T02: everything that is stored is encrypted, with authenticated encryption only.
 
-Population  Every stored value of a sealed column, and every wrapped key, as of the run.
+Population  Every stored value of a sealed column, every wrapped key, and every row in clear that
+            authorization goes by, as of the run.
 Holds when  The header names a known algorithm for authenticated encryption, the term's key is
-            held, and the value opens at its place: so it is what the barrier wrote there.
+            held, and the value opens at its place: so it is what the barrier wrote there. The MAC
+            of a row in clear is that of this row.
 Not judged  Nothing: what does not open is an exception.
 Trust       The walk is made by the server under test, over the rows that its database gives it.
 """
@@ -18,7 +20,7 @@ ALGORITHMS = ("AES-256-GCM", "XAES-256-GCM", "XChaCha20-Poly1305")
 
 
 async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:
-    """Give an item for each column and term, one for each bad value, one for each odd column."""
+    """Give an item for each column and term, and each table; one for each that is bad or odd."""
     good: Counter[tuple[str, str, int]] = Counter()
     async for blob in evidence.storage.blobs():
         if problem := _problem(blob):
@@ -28,6 +30,15 @@ async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:
     for (place, algorithm, term), count in sorted(good.items()):
         because = f"{algorithm}, key term {term}: all open at their places"
         yield Item(f"{place}: {count} values", True, because, members=count)
+    rows: Counter[str] = Counter()
+    async for row in evidence.storage.guarded():
+        if row.problem:
+            yield Item(f"{row.table} {row.key}", False, row.problem)
+        else:
+            rows[row.table] += 1
+    for table, count in sorted(rows.items()):
+        because = "the MAC of each is that of the row"
+        yield Item(f"{table}: {count} rows", True, because, members=count)
     for column in await evidence.storage.unexplained():
         yield Item(column, False, "holds bytes, and is neither sealed nor known to need no seal")
 
@@ -44,16 +55,24 @@ CONTROL = ControlTest(
     id="T02",
     title="Everything stored is encrypted, with authenticated encryption only",
     kind=Kind.POP,
-    population="Every stored value of a sealed column, and every wrapped key, as of the run",
+    population=(
+        "Every stored value of a sealed column, every wrapped key, and every row in clear that "
+        "authorization goes by, as of the run"
+    ),
     procedure=(
         "Walked every table. Of each sealed value read the header, and opened it with the key of "
         "its term and its own place as associated data; unwrapped each stored key with the root "
-        "key. Compared the columns of bytes in the schema with those known to be sealed or clear."
+        "key. Recomputed the MAC of each token, entity, alias, policy, environment and mount, and "
+        "looked for environments that are known and gone. Compared the columns of bytes in the "
+        "schema with those known to be sealed or clear."
     ),
-    holds_when="Each value names an algorithm of the list and opens at its place.",
+    holds_when=(
+        "Each value names an algorithm of the list and opens at its place; each row has its MAC."
+    ),
     limits=(
-        "It shows the state at the run, not each day before. Names, paths and times are stored in "
-        "clear by design. What lies outside the database is T03's."
+        "It shows the state at the run, not each day before. Except for environments, a row that "
+        "is gone, or is an older one of its key, is not noticed. Names, paths and times are stored "
+        "in clear by design. What lies outside the database is T03's."
     ),
     parameters={"algorithms": list(ALGORITHMS)},
     evaluate=evaluate,

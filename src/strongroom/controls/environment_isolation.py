@@ -3,7 +3,8 @@
 Population  Every identity that is bound to an environment, with every path pattern of every
             other environment that is protected.
 Holds when  No path under the pattern can be reached: policy grants none, or the guardrail, which
-            no policy can lift, refuses all.
+            no policy can lift, refuses all. And each environment is what the last entry of the
+            log that wrote it says: none is gone, changed, or brought back.
 Not judged  Nothing.
 Trust       The evaluation reasons about all paths of a pattern, not about samples. T18 tries the
             same with real requests.
@@ -11,20 +12,69 @@ Trust       The evaluation reasons about all paths of a pattern, not about sampl
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
-from strongroom.sdk.control import ControlTest, Crossing, Evidence, Item, Kind, Period
+from strongroom.sdk.control import (
+    ControlTest,
+    Crossing,
+    EnvironmentFact,
+    Evidence,
+    Item,
+    Kind,
+    Log,
+    LogEntry,
+    Period,
+)
 
 MUST_BE_PROTECTED = ("production", "prod")
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+CUT = "its last entry was cut: too many paths for one"
 
 
 async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:
-    """Give an item for each identity and foreign pattern; one for each unprotected environment."""
+    """Give an item for each identity and foreign pattern; one for each bad environment."""
     async for crossing in evidence.access.crossings():
         yield _judge(crossing)
-    for environment in await evidence.access.environments():
+    environments = await evidence.access.environments()
+    async for item in _against_log(environments, evidence.log):
+        yield item
+    for environment in environments:
         if environment.name in MUST_BE_PROTECTED and not environment.protected:
             yield Item(f"environment {environment.name}", False, "is not protected")
+
+
+async def _against_log(environments: Sequence[EnvironmentFact], log: Log) -> AsyncIterator[Item]:
+    """Give an item for each environment that is not as the log last says."""
+    written: dict[str, LogEntry] = {}
+    async for entry in log.entries(BEGINNING, None, ("environment.write", "environment.delete")):
+        if entry.ok and "boundary" in entry.own:
+            written[str(entry.own["boundary"])] = entry
+    for each in environments:
+        last = written.pop(each.name, None)
+        if each.entry is not None and (last is None or last.index < each.entry):
+            last = await log.entry(each.entry) or last  # younger than the checkpoint of the run
+        if problem := each.problem or _difference(each, last):
+            proof = () if last is None else (last.index,)
+            held = None if problem == CUT else False
+            yield Item(f"environment {each.name}", held, problem, proof)
+    for name, entry in written.items():
+        if entry.code == "environment.write":
+            because = f"entry {entry.index} wrote it, and it is gone without one"
+            yield Item(f"environment {name}", False, because, (entry.index,))
+
+
+def _difference(environment: EnvironmentFact, last: LogEntry | None) -> str:
+    """Say how an environment differs from the last entry about it; empty if it does not."""
+    own = {} if last is None else last.own
+    if last is None or last.code != "environment.write" or own.get("boundary") != environment.name:
+        return "is there, and no entry says so"
+    if not {"paths", "protected", "open"} <= own.keys():
+        return CUT
+    said = (tuple(own["paths"]), own["protected"], own["open"])
+    if said == (environment.paths, environment.protected, environment.open):
+        return ""
+    return f"is not as entry {last.index} wrote it"
 
 
 def _judge(crossing: Crossing) -> Item:
@@ -48,9 +98,13 @@ CONTROL = ControlTest(
     procedure=(
         "For each bound identity compiled the policies it has, and asked symbolically whether any "
         "path under each pattern of each other protected environment is granted; then whether "
-        "the guardrail refuses it."
+        "the guardrail refuses it. Compared each environment with the last entry of the whole log "
+        "that wrote or deleted it."
     ),
-    holds_when="No path of another protected environment can be reached.",
+    holds_when=(
+        "No path of another protected environment can be reached, and each environment is as the "
+        "log last says."
+    ),
     limits=(
         "It shows the policies and identities as of the run. Identities are live tokens and "
         "entities with policies of their own; what a role would grant at the next login shows "

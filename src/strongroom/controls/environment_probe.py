@@ -29,7 +29,8 @@ STRANGER = "control-t18"
 
 async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:
     """Give an item for each pattern of each protected environment."""
-    environments = await evidence.access.environments()
+    stored = await evidence.access.environments()
+    environments = [each for each in stored if not each.problem]  # T17 names the others
     for environment in environments:
         if not environment.protected or not environment.paths:
             continue

@@ -11,6 +11,7 @@ from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.server import Server
 from strongroom.core.views import identity_of, parsed
+from strongroom.identity.environments import read_environments
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.capability import names
 from strongroom.identity.policy.document import Policy
@@ -36,6 +37,8 @@ from strongroom.sdk.control import (
     MatrixRow,
     RuleFact,
 )
+from strongroom.storage.barrier import TamperedError
+from strongroom.storage.guard import Broken
 from strongroom.storage.transaction import Transaction
 
 CHUNK = 500
@@ -80,7 +83,9 @@ class Facts:
         while True:
             rows = await self.server.database.rows(PAGE, (after,))
             for row in rows:
-                token = TOKENS.load(row, self.server.barrier)
+                token = TOKENS.examine(row, self.server.barrier)
+                if isinstance(token, Broken):  # T02 names it; it is nobody's
+                    continue
                 if token.expires_at is None or token.expires_at > now:
                     yield token
             if len(rows) < CHUNK:
@@ -96,46 +101,61 @@ class Facts:
         found: dict[tuple[object, ...], tuple[str, Session]] = {}
         seen: set[str] = set()
         async for token in self._tokens(now):
-            session = await self.server.views.open(tx, token, now)
+            session = await self._open(tx, token, now)
             if session is None or token.entity.startswith(OWN):
                 continue
             seen.add(token.entity)
             who = token.entity or f"token:{token.accessor}"
             name = f"{session.entity.name} ({who})" if session.entity else who
             found.setdefault((who, session.policies, session.environments), (name, session))
-        for entity in await tx.all(ENTITIES):
+        for entity in (await tx.examine(ENTITIES))[0]:
             if entity.id not in seen and not entity.disabled and not entity.id.startswith(OWN):
                 for session in await self._imagined(tx, entity, now):
                     key = (entity.id, session.policies, session.environments)
                     found.setdefault(key, (f"{entity.name} ({entity.id})", session))
         return sorted(found.values(), key=lambda each: each[0])
 
+    async def _open(self, tx: Transaction, token: Token, now: datetime) -> Session | None:
+        """Return what a token may do; nothing where a row behind it was changed, as T02 says."""
+        try:
+            return await self.server.views.open(tx, token, now)
+        except TamperedError:
+            return None
+
     async def _imagined(self, tx: Transaction, entity: Entity, now: datetime) -> list[Session]:
         """Return what an entity could do with a token that has no policy of its own."""
-        mounts = {row.accessor: row for row in await tx.all(MOUNTS)}
-        aliases = await tx.all(ALIASES, entity=entity.id)
+        mounts = {row.accessor: row for row in (await tx.examine(MOUNTS))[0]}
+        aliases, _ = await tx.examine(ALIASES, entity=entity.id)
         came: list[Mount | None] = [
             mounts[a.mount_accessor] for a in aliases if a.mount_accessor in mounts
         ]
         opened = [
-            await self.server.views.open(tx, _token_of(entity, mount, now), now)
-            for mount in came or [None]
+            await self._open(tx, _token_of(entity, mount, now), now) for mount in came or [None]
         ]
         return [session for session in opened if session is not None]
 
     # -- what they may
 
     async def environments(self) -> Sequence[EnvironmentFact]:
-        rows = await self._tx().all(ENVIRONMENTS)
+        stored = await read_environments(self._tx())
+        known = [(each, stored.problem) for each in stored.sound]
         return [
-            EnvironmentFact(name=e.name, paths=e.paths, protected=e.protected, open=e.open)
-            for e in rows
+            EnvironmentFact(
+                name=e.name,
+                paths=e.paths,
+                protected=e.protected,
+                open=e.open,
+                entry=e.entry,
+                problem=problem,
+            )
+            for e, problem in (*known, *((each.environment, each.problem) for each in stored.lost))
         ]
 
     async def crossings(self) -> AsyncIterator[Crossing]:
         tx = self._tx()
-        rows = await tx.all(ENVIRONMENTS)
-        guardrails = Guardrails(rows)
+        stored = await read_environments(tx)
+        rows = [*stored.sound, *(each.environment for each in stored.lost)]
+        guardrails = Guardrails(stored.sound, stored.lost, stored.problem)
         for name, session in await self._holders(tx):
             await asyncio.sleep(0)
             for environment in rows:
@@ -154,13 +174,14 @@ class Facts:
 
     async def matrix(self) -> AsyncIterator[MatrixRow]:
         tx, now = self._tx(), self.server.clock.now()
-        policies = {row.name: parsed(row) for row in await tx.all(POLICIES)}
-        over = {
-            row.name
-            for row in await tx.all(POLICIES)
-            if row.expires_at is not None and row.expires_at <= now
-        }
-        paths = _paths(policies.values(), await tx.all(ENVIRONMENTS), await tx.all(MOUNTS))
+        found, _ = await tx.examine(POLICIES)
+        policies = {row.name: parsed(row) for row in found}
+        over = {row.name for row in found if row.expires_at is not None and row.expires_at <= now}
+        paths = _paths(
+            policies.values(),
+            (await tx.examine(ENVIRONMENTS))[0],
+            (await tx.examine(MOUNTS))[0],
+        )
         for name, session in await self._holders(tx):
             await asyncio.sleep(0)
             identity = None if session.entity is None else await identity_of(tx, session.entity)
@@ -173,8 +194,8 @@ class Facts:
 
     async def rules(self) -> AsyncIterator[RuleFact]:
         tx = self._tx()
-        protected = [e for e in await tx.all(ENVIRONMENTS) if e.protected and e.paths]
-        for row in await tx.all(POLICIES):
+        protected = [e for e in (await tx.examine(ENVIRONMENTS))[0] if e.protected and e.paths]
+        for row in (await tx.examine(POLICIES))[0]:
             if row.name.startswith(OWN):
                 continue
             for rule in parsed(row).rules:

@@ -1,4 +1,4 @@
-"""Opens everything that is stored encrypted, and asks the database about itself."""
+"""Opens what is stored encrypted, verifies what is guarded, asks the database about itself."""
 
 from __future__ import annotations
 
@@ -7,19 +7,33 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from strongroom.core.records import LEASES
+from strongroom.core.records import LEASES, MOUNTS
 from strongroom.core.seal import unwrap
 from strongroom.core.server import Server
 from strongroom.crypto.errors import CiphertextError
 from strongroom.evidence.records import CONTROL_RUNS
-from strongroom.identity.records import LOCKOUTS
-from strongroom.sdk.control import Blob
+from strongroom.identity.environments import read_environments
+from strongroom.identity.records import (
+    ALIASES,
+    ENTITIES,
+    ENVIRONMENTS,
+    LOCKOUTS,
+    POLICIES,
+    POLICY_VERSIONS,
+    TOKENS,
+)
+from strongroom.sdk.control import Blob, GuardedRow
 from strongroom.storage.barrier import AES_256_GCM, ALGORITHMS, TamperedError, header_of, place
+from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS, SETTINGS
 from strongroom.storage.register import Register
+from strongroom.storage.transaction import Transaction
 
 CHUNK = 500
 SEALED: Final[tuple[Register[Any], ...]] = (CELLS, SETTINGS, LEASES, LOCKOUTS, CONTROL_RUNS)
+GUARDED: Final[tuple[Register[Any], ...]] = (
+    *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),
+)
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
     "tile.hashes": "hashes of the log",
@@ -121,6 +135,37 @@ class StorageWalk:
                 term_held=True,
                 problem=problem,
             )
+
+    async def guarded(self) -> AsyncIterator[GuardedRow]:
+        for register in GUARDED:
+            async for row in self._rows(register):
+                yield row
+        stored = await read_environments(Transaction(self.server.database, self.server.barrier))
+        if stored.problem:
+            yield GuardedRow(table=SETTINGS.name, key="environments", problem=stored.problem)
+        for lost in stored.lost:
+            if not stored.problem and lost.environment.paths:  # the others were given as rows
+                key = lost.environment.name
+                yield GuardedRow(table=ENVIRONMENTS.name, key=key, problem=lost.problem)
+
+    async def _rows(self, register: Register[Any]) -> AsyncIterator[GuardedRow]:
+        """Verify each row of a register, in the order of the key, a chunk at a time."""
+        key = ", ".join(register.key)
+        order = f"ORDER BY {key} LIMIT {CHUNK}"
+        after = f"WHERE ({key}) > ({', '.join('?' * len(register.key))})"
+        at: tuple[Any, ...] = ()
+        while True:
+            sql = f"{register.select} {after if at else ''} {order}"
+            rows = await self.server.database.rows(sql, at)
+            for raw in rows:
+                found = register.examine(raw, self.server.barrier)
+                problem = found.problem if isinstance(found, Broken) else ""
+                shown = "/".join(_shown(raw[each]) for each in register.key_at)
+                yield GuardedRow(table=register.name, key=shown, problem=problem)
+            if len(rows) < CHUNK:
+                return
+            at = tuple(rows[-1][each] for each in register.key_at)
+            await asyncio.sleep(0)
 
     async def unexplained(self) -> Sequence[str]:
         sqlite = self.server.database.kind == "sqlite"

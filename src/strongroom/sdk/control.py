@@ -166,11 +166,24 @@ class Blob:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedRow:
+    """A row that authorization goes by. `problem` says why it is not as it was written, if so."""
+
+    table: str
+    key: str
+    problem: str = ""
+
+
 class Storage(Protocol):
     """The database, as it is."""
 
     def blobs(self) -> AsyncIterator[Blob]:
         """Open every sealed value and every wrapped key, and say what came of it."""
+        ...
+
+    def guarded(self) -> AsyncIterator[GuardedRow]:
+        """Verify every guarded row, and give those that are gone and known to be."""
         ...
 
     async def unexplained(self) -> Sequence[str]:
@@ -206,12 +219,14 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFact:
-    """A boundary, as it is configured."""
+    """A boundary, as it is configured. `problem` says why it is not stored as written, if so."""
 
     name: str
     paths: tuple[str, ...]
     protected: bool
     open: bool
+    entry: int | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.identity.environments import put_roll
 from strongroom.identity.records import ENVIRONMENTS, Environment
 from strongroom.storage.transaction import Transaction
 from tests.core.system.room import Room, room
@@ -213,4 +214,5 @@ async def test_a_mount_may_lock_nobody_out(ours: Room) -> None:
 
 def _protect(tx: Transaction) -> None:
     tx.put(ENVIRONMENTS, PROD)
+    put_roll(tx, {PROD.name: PROD})
     tx.changed("environment:production")
