@@ -6,17 +6,13 @@ The convention is in CONTRIBUTING.md: a block marked `test` after its language i
 
 from __future__ import annotations
 
-import fcntl
 import json
-import tempfile
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.docs.transcripts import play, steps
+from tests.docs.transcripts import on_free_ports, play, steps
 from tools import docs
 
 DOCUMENTS = docs.documents()
@@ -36,15 +32,6 @@ def marked(language: str) -> list[object]:
             blocks := [b for b in document.blocks() if b.language == language and "test" in b.marks]
         )
     ]
-
-
-@contextmanager
-def alone(name: str) -> Iterator[None]:
-    """Keep other runs of the same transcript waiting: it says which ports its servers have."""
-    path = Path(tempfile.gettempdir()) / f"strongroom-{name.replace('/', '-')}.lock"
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @every_document
@@ -87,8 +74,7 @@ def test_transcripts_happen_as_written(document: docs.Document, tmp_path: Path) 
     blocks = [b for b in document.blocks() if b.language == "console" and "test" in b.marks]
     script = [step for block in blocks for step in steps(block.text, block.line + 1)]
 
-    with alone(document.name):
-        assert play(script, tmp_path) == []
+    assert play(on_free_ports(script), tmp_path) == []
 
 
 def test_the_pages_are_built_whole_and_from_one_origin(tmp_path: Path) -> None:

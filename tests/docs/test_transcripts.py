@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.docs.transcripts import matches, play, steps
+from tests.docs.transcripts import matches, on_free_ports, play, steps
 from tools.docs import Document, broken_links
 
 
@@ -65,6 +66,39 @@ def test_what_runs_in_the_background_is_ended(tmp_path: Path) -> None:
     assert differences(text, tmp_path) == []
 
     assert ends(int((tmp_path / "pid").read_text()))
+
+
+def test_ports_become_free_ones_the_same_in_every_line() -> None:
+    text = (
+        "$ serve 127.0.0.1:8271 &\n$ A=http://127.0.0.1:8271/x B=https://127.0.0.1:8272\n"
+        "$ echo $A $B\nhttp://127.0.0.1:8271/x https://127.0.0.1:8272\n"
+        "and 127.0.0.1:9999, 10.127.0.0.1:8271, 0.0.0.0:8271\n"
+    )
+
+    serve, name, echo = on_free_ports(list(steps(text)))
+
+    first = serve.command.removeprefix("serve 127.0.0.1:").removesuffix(" &")
+    second = name.command.rpartition(":")[2]
+    assert name.command == f"A=http://127.0.0.1:{first}/x B=https://127.0.0.1:{second}"
+    assert echo.expected == (
+        f"http://127.0.0.1:{first}/x https://127.0.0.1:{second}\n"
+        "and 127.0.0.1:9999, 10.127.0.0.1:8271, 0.0.0.0:8271"
+    )
+    assert len({first, second, "8271", "8272"}) == 4
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
+    serve = "python -u -m http.server --bind 127.0.0.1 $(echo 127.0.0.1:8271 | cut -d: -f2)"
+    ready = "timeout 20 sh -c 'until grep -qs Serving log; do sleep 0.05; done'"
+    text = f"$ {serve} > log 2>&1 &\n$ {ready}\n"
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(play, on_free_ports(list(steps(text))), each) for each in folders]
+
+    assert [run.result() for run in runs] == [[], []]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A line that starts with `$ ` is a command, `> ` goes on with it, and the lines below are what it
 prints. In those, `...` stands for anything within a line, and a line of `...` alone for any lines.
-A command that fails, fails the document. What a document starts is ended with it.
+A command that fails, fails the document. What a document starts is ended with it. Its ports of
+127.0.0.1 become ones that are free, the same throughout, so that two runs do not meet.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ANYTHING = "..."
+LOOPBACK = re.compile(r"(?<![0-9.])127\.0\.0\.1:([0-9]{1,5})(?![0-9])")
 STOP_SECONDS = 10
 MARK = "\x1e"  # ASCII record separator: what no program of ours prints
 
@@ -49,6 +53,21 @@ def steps(text: str, first_line: int = 1) -> Iterator[Step]:
             raise ValueError(f"line {number}: output before the first command")
     if command:
         yield Step(line=start, command="\n".join(command), expected="\n".join(expected))
+
+
+def on_free_ports(script: list[Step]) -> list[Step]:
+    """Return the script with each port of 127.0.0.1 that a command names replaced by a free one."""
+    named = {port: 0 for step in script for port in LOOPBACK.findall(step.command)}
+    with ExitStack() as held:  # all at once, so that none is given twice
+        for port in named:
+            probe = held.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            named[port] = probe.getsockname()[1]
+
+    def moved(text: str) -> str:
+        return LOOPBACK.sub(lambda found: f"127.0.0.1:{named.get(found[1], found[1])}", text)
+
+    return [replace(s, command=moved(s.command), expected=moved(s.expected)) for s in script]
 
 
 def matches(expected: str, printed: str) -> bool:
