@@ -304,6 +304,7 @@ class Views:
         environments = await self._environments(tx, token, entity)
         return Session(
             token=token,
+            ends_at=await self._tokens.end(tx, token),
             entity=entity,
             policies=names,
             identity_policies=own,

@@ -24,6 +24,7 @@ class Session:
     """A live token with its entity and compiled policies."""
 
     token: Token
+    ends_at: datetime | None  # with the first of the token and those that it descends from
     entity: Entity | None
     policies: tuple[str, ...]  # of the token and of its entity, sorted
     identity_policies: tuple[str, ...]
@@ -43,8 +44,7 @@ class Session:
 
     def live(self, now: datetime) -> bool:
         """Whether the token still stands at this time, and its cached policies with it."""
-        expires = self.token.expires_at
-        return expires is None or now < expires
+        return self.ends_at is None or now < self.ends_at
 
     def fresh(self, now: datetime) -> bool:
         """Whether what was compiled still holds (a rule may have an end)."""

@@ -7,7 +7,8 @@ Units   Durations are `timedelta`; zero means "not set".
 Trust   Whoever reads the database learns accessors, never a token. Whoever writes to it can
         remove a token or bring back the row of one that was revoked; a row that was changed is
         refused, and is revoked by its key with whatever it is below. A batch token is a sealed
-        blob: it cannot be revoked but through its parent, and ends by itself.
+        blob: it cannot be revoked but through its parent, and ends by itself. No token outlives
+        one that it descends from, be that swept away or not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from strongroom.base.errors import DeniedError
 from strongroom.base.secret import Secret
@@ -36,6 +37,7 @@ BATCH_PLACE = place("token", "batch")
 CUBBYHOLE = "cubbyhole"  # the mount uuid under which each token has its own keys
 EXPIRE_LEASES = "UPDATE lease SET expires_at = ?, entry = ? WHERE token = ? AND expires_at > ?"
 DELETE_CUBBYHOLE = "DELETE FROM cell WHERE mount = ? AND key >= ? AND key < ?"
+NO_TIME = datetime.min.replace(tzinfo=UTC)
 _logger = logging.getLogger("strongroom")
 
 
@@ -139,22 +141,40 @@ class Tokens:
     async def find(self, tx: Transaction, text: str) -> Token | None:
         """Return the token with this text, live or not; None for what is none."""
         if text.startswith(BATCH):
-            return await self._open(tx, text)
+            return self._open(text)
         if not text or len(text) > LONGEST:
             return None
         return await tx.get(TOKENS, self.lookup(text))
 
-    async def _open(self, tx: Transaction, text: str) -> Token | None:
-        """Open a batch token; it stands only while its parent does."""
+    def _open(self, text: str) -> Token | None:
+        """Open a batch token; `end` says whether its parent still stands."""
         try:
             raw = text.removeprefix(BATCH).encode("ascii")
             blob = urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
-            token = codec.decode(self._barrier.decrypt(BATCH_PLACE, blob), Token)
+            return codec.decode(self._barrier.decrypt(BATCH_PLACE, blob), Token)
         except (ValueError, TamperedError):
             return None
-        if token.parent and await tx.get(TOKENS, token.parent) is None:
-            return None
-        return token
+
+    async def end(self, tx: Transaction, token: Token) -> datetime | None:
+        """Return when a token ends, None for never: no later than any that it descends from.
+
+        What is below a token whose time is over is removed by the expirer, later. One whose
+        parent is gone ended at the beginning of time.
+        """
+        end = token.expires_at
+        while token.parent:
+            above = await tx.get(TOKENS, token.parent)
+            if above is None:
+                return NO_TIME
+            if above.expires_at is not None and (end is None or above.expires_at < end):
+                end = above.expires_at
+            token = above
+        return end
+
+    async def lives(self, tx: Transaction, token: Token, now: datetime) -> bool:
+        """Say whether a token's time is not over, nor that of any which it descends from."""
+        end = await self.end(tx, token)
+        return end is None or now < end
 
     async def by_accessor(self, tx: Transaction, accessor: str) -> Token | None:
         """Return the token with this accessor."""
@@ -178,13 +198,18 @@ class Tokens:
         tx.put(TOKENS, used)
         return used
 
-    def renew(
+    async def renew(
         self, tx: Transaction, token: Token, end: datetime, period: timedelta, now: datetime
     ) -> Token:
-        """Let a token live until `end`, as `lifetimes.at_renewal` found it."""
+        """Let a token live until `end`, as `lifetimes.at_renewal` found it.
+
+        Where that is sooner than it was, whatever is below it may end sooner too.
+        """
+        sooner = token.expires_at is None or end < token.expires_at
+        for each in await descent(tx, [token.lookup]) if sooner else [token.lookup]:
+            tx.changed(f"token:{each.hex()}")
         renewed = replace(token, expires_at=end, renewed_at=now, period=period)
         tx.put(TOKENS, renewed)
-        tx.changed(f"token:{token.lookup.hex()}")
         return renewed
 
     # -- revoking
@@ -235,22 +260,28 @@ class Tokens:
 
 
 async def remove(tx: Transaction, lookups: Sequence[bytes], now: datetime) -> list[bytes]:
-    """Remove tokens by their digests, and everything below them; return the digests of all.
+    """Remove tokens by their digests, and everything below them; return the digests of all."""
+    gone = await descent(tx, lookups)
+    for each in gone:
+        _remove(tx, each, now)
+    return gone
+
+
+async def descent(tx: Transaction, lookups: Sequence[bytes]) -> list[bytes]:
+    """Return the digests of tokens and of everything below them.
 
     What is below is found by what rows say, those that were changed too: one of them stops nothing.
     """
-    gone = dict.fromkeys(lookups)
-    edge = list(gone)
+    found = dict.fromkeys(lookups)
+    edge = list(found)
     while edge:
         below: list[bytes] = []
         for parent in edge:
             children, broken = await tx.examine(TOKENS, parent=parent)
             below += [*(child.lookup for child in children), *changed(broken)]
-        edge = [each for each in dict.fromkeys(below) if each not in gone]
-        gone |= dict.fromkeys(edge)
-    for each in gone:
-        _remove(tx, each, now)
-    return list(gone)
+        edge = [each for each in dict.fromkeys(below) if each not in found]
+        found |= dict.fromkeys(edge)
+    return list(found)
 
 
 def _remove(tx: Transaction, lookup: bytes, now: datetime) -> None:

@@ -182,14 +182,17 @@ class TokenRoutes:
         return call.session.token, call.request.token
 
     async def _by_text(self, call: SystemCall, text: str) -> Token | None:
-        found = await self._tokens.find(call.transaction, text)
-        return found if found is not None and _lives(found, call) else None
+        return await self._living(call, await self._tokens.find(call.transaction, text))
 
     async def _by_accessor(self, call: SystemCall, accessor: str) -> Token | None:
         if not accessor:
             raise InputError("", "missing accessor")
-        found = await self._tokens.by_accessor(call.transaction, accessor)
-        return found if found is not None and _lives(found, call) else None
+        return await self._living(call, await self._tokens.by_accessor(call.transaction, accessor))
+
+    async def _living(self, call: SystemCall, found: Token | None) -> Token | None:
+        if found is None or not await self._tokens.lives(call.transaction, found, call.now):
+            return None
+        return found
 
     async def look_up(self, call: SystemCall, given: ByText) -> Reply:
         if given.token is None or not given.token.text():
@@ -246,7 +249,7 @@ class TokenRoutes:
         call.details["accessor"] = token.accessor
         life, limits = await self._rules(call, token)
         end, warnings = at_renewal(token, life, increment, limits, call.now)
-        renewed = self._tokens.renew(call.transaction, token, end, life.period, call.now)
+        renewed = await self._tokens.renew(call.transaction, token, end, life.period, call.now)
         call.warnings += warnings
         call.details["expires_at"] = end.isoformat()
         entity = await _entity(call, token)
@@ -328,7 +331,7 @@ class TokenRoutes:
         session = call.session
         if session is None or not session.acl.sudo(call.request.path).allowed:
             raise InputError("", "root or sudo privileges required to revoke and orphan")
-        found = await self._tokens.find(call.transaction, _text(given))
+        found = await self._by_text(call, _text(given))  # else its children would rise again
         if found is None:
             raise InputError("", "token to revoke not found")
         if found.kind == "batch":
@@ -371,10 +374,6 @@ async def _entity(call: SystemCall, token: Token) -> Entity | None:
     if not token.entity:
         return None
     return await call.transaction.get(ENTITIES, token.entity)
-
-
-def _lives(token: Token, call: SystemCall) -> bool:
-    return token.expires_at is None or call.now < token.expires_at
 
 
 def _text(given: ByText) -> str:
