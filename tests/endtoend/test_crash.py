@@ -54,12 +54,13 @@ def crashes_of(log: TakenLog) -> list[bool]:
 
 @dataclass
 class Load:
-    """Writers that keep what was acknowledged: path, value, receipt."""
+    """Writers that keep what was acknowledged: path, value, receipt; and any other answer."""
 
     server: Strongroom
     first: int
     writers: int = 6
     kept: list[tuple[str, int, tuple[int, bytes]]] = field(default_factory=list)
+    strange: list[tuple[int, bytes]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -86,6 +87,8 @@ class Load:
                 got = self.server.ask("POST", path, {"data": {"n": value}}, over=over)
                 if got.status == 200:
                     self.kept.append((path, value, got.receipt))
+                else:
+                    self.strange.append((got.status, got.raw))
         except (OSError, http.client.HTTPException):
             return  # it was killed
         finally:
@@ -100,6 +103,7 @@ def kill_under_load(server: Strongroom, rounds: int, folder: Path) -> None:
             time.sleep(0.15 + chance.random() * 0.5)
             server.crash()
         assert load.kept, "it was killed before the load began"
+        assert not load.strange, server.stderr.read_text()[-4_000:]
         kept += [receipt for _, _, receipt in load.kept]
         reopen(server)
         log = take_log(server, folder / str(number))
