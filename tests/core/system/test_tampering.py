@@ -639,3 +639,34 @@ async def test_orphaning_revokes_a_changed_child(place: Place) -> None:
     statuses = [(await place.room.ask("GET", "kv/mine", token=t)).status for t in (child, other)]
     assert statuses == [403, 200]
     assert await place.rows("SELECT 1 FROM token WHERE display = 'token-child'") == []
+
+
+# -- SQLite alone: text that is no text
+
+
+NO_TEXT = {
+    "policy": ("SET text = {} WHERE name = 'reader'", ("reader", "kv/mine")),
+    "policy's name": ("SET name = {} WHERE name = 'reader'", ("", "")),
+    "mount": ("SET description = {} WHERE path = 'prod/'", ("root", "prod/key")),
+    "environment": ("SET description = {}", ("root", "prod/key")),
+    "token": ("SET display = {} WHERE policies = '[\"reader\"]'", ("reader", "kv/mine")),
+}
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("what", "changed"), [(k.split("'")[0], v) for k, v in NO_TEXT.items()])
+async def test_text_that_is_no_utf_8_spoils_its_row_and_no_other(
+    place: Place, what: str, changed: tuple[str, tuple[str, str]]
+) -> None:
+    ask, (statement, (who, path)) = place.room.ask, changed
+
+    await place.interfere(f"UPDATE {what} " + statement.format("CAST(X'FF41' AS TEXT)"))
+
+    if who:
+        token = place.room.root if who == "root" else getattr(place, who)
+        assert (await ask("GET", path, token=token)).status in {403, 503}
+    assert (await ask("GET", "kv/other", token=place.keeper)).status == 200
+    for listed in ("sys/policies/acl", "strongroom/environments"):
+        assert (await ask("LIST", listed)).status == 200
+    written = await ask("POST", "sys/policies/acl/reader", {"policy": READER})
+    assert written.status == 204
