@@ -122,7 +122,8 @@ class TestUsers:
             ({"token_type": "weird"}, "token_type"),
             ({"token_bound_cidrs": "nonsense"}, "token_bound_cidrs"),
             ({"token_num_uses": -1}, "token_num_uses"),
-            ({"token_policies": ["a", " ROOT "]}, "root"),
+            ({"token_policies": ["a", "root"]}, "cannot create root tokens"),
+            ({"token_policies": ["a", " ROOT "]}, "reads as 'root'"),
         ],
     )
     async def test_rules_that_cannot_be_are_refused_and_change_nothing(

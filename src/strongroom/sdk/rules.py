@@ -3,16 +3,18 @@
 Vault   Policy names are trimmed and lower-cased; `default-service` and `default-batch` mean
         nothing on a role and become `service` and `batch`, with a warning. Older names of
         fields are shown beside the new ones where they hold something.
-Differs `root` is refused when a rule is written, not only at each login.
+Differs `root` is refused when a rule is written, not only at each login. No other spelling of
+        it is taken anywhere as the name of a policy: Vault makes `Root` into `root`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, fields, replace
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Protocol, TypeVar
+from unicodedata import normalize
 
 from strongroom.base.errors import InputError
 from strongroom.base.network import written
@@ -69,10 +71,24 @@ def settled(rules: Rules, warnings: list[str]) -> Rules:
 
 def policy_names(names: Collection[str]) -> tuple[str, ...]:
     """Return policy names trimmed, in lower case, each once, in the order given."""
+    check_policy_names(names, "token_policies")
     policies = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
     if "root" in policies:
         raise InputError("token_policies", "auth methods cannot create root tokens")
     return policies
+
+
+def check_policy_names(names: Iterable[str], field: str) -> None:
+    """Raise InputError for a name that would become `root`, or be taken for it, and is not `root`.
+
+    Names are lower-cased, so `Root` would. What a reader takes for it are wide letters and their
+    like, and characters between them that do not show. Space around the items of a list is gone
+    before anybody sees them, as in Vault: ` root ` in one is `root`, and is judged so.
+    """
+    for name in names:
+        plain = "".join(c for c in normalize("NFKC", name) if c.isprintable() and not c.isspace())
+        if plain.casefold() == "root" != name:
+            raise InputError(field, "a name that reads as 'root' must be written so")
 
 
 def rules_of(rules: TokenRules) -> TokenRules:

@@ -26,6 +26,7 @@ from strongroom.identity.records import ALIASES, ENTITIES, Alias, Entity
 from strongroom.identity.shown import shown_entity
 from strongroom.identity.tokens import kept
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
+from strongroom.sdk.rules import check_policy_names
 
 Metadata = Annotated[Mapping[str, str], Help("Metadata; `environment` binds to one.")]
 Policies = Annotated[tuple[str, ...], Help("Policies, beside those of its tokens.")]
@@ -241,6 +242,7 @@ class IdentityRoutes:
             for each in ("metadata", "policies", "disabled")
             if each in given.sent
         }
+        check_policy_names(changes.get("policies", ()), "policies")
         changes["policies"] = kept(changes.get("policies", base.policies))
         changes["metadata"] = dict(changes.get("metadata", base.metadata))
         entity = replace(base, name=name or base.name, updated_at=call.now, **changes)

@@ -32,6 +32,7 @@ from strongroom.identity.records import (
     StoredPolicy,
 )
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route, Sent, Touched
+from strongroom.sdk.rules import check_policy_names
 from strongroom.storage.barrier import TamperedError
 from strongroom.storage.guard import Broken
 from strongroom.storage.transaction import Transaction
@@ -207,6 +208,9 @@ class PolicyRoutes:
         tx, name = call.transaction, given.key
         if name in UNCHANGEABLE:
             raise InputError("", f'cannot update "{name}" policy')
+        check_policy_names((name,), "name")
+        if name != name.strip():
+            raise InputError("name", "begins or ends with a space, so that no token could have it")
         row = _repaired(call, await _in_force(call, name))
         _check_cas(given.cas, row, required=bool(wanted.options.get("cas_required")))
         _check_text(name, wanted)

@@ -33,6 +33,7 @@ from strongroom.identity.shown import auth_of
 from strongroom.identity.tokens import Wanted, kept
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Help, Reply
+from strongroom.sdk.rules import check_policy_names
 
 UNASSIGNABLE = ("response-wrapping", "control-group")
 _NOT_SHOWN = re.compile(r"[^a-zA-Z0-9-]")
@@ -217,6 +218,7 @@ class TokenCreation:
 
 def _check(making: Making) -> None:
     parent, asked = making.parent.token, making.asked
+    check_policy_names(asked.policies, "policies")
     if parent.kind == "batch":
         raise InputError("", "batch tokens cannot create more tokens")
     if parent.uses:

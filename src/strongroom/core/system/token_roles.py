@@ -21,7 +21,7 @@ from strongroom.identity.shown import seconds
 from strongroom.identity.tokens import kept
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Call, Endpoint, Help, Page, Reply, Route, Sent
-from strongroom.sdk.rules import changed
+from strongroom.sdk.rules import changed, check_policy_names
 
 PREFIX = "role/"
 DEFAULT_TYPE = "default-service"
@@ -158,6 +158,9 @@ def settled(role: TokenRole) -> TokenRole:
         raise InputError("", "'token_type' cannot be 'batch' with an explicit max TTL")
     if role.path_suffix and not _SUFFIX.fullmatch(role.path_suffix):
         raise InputError("path_suffix", "letters, digits, '_', and '-' or '.' between them")
+    for name in ("allowed_policies", "disallowed_policies"):
+        for each in (name, f"{name}_glob"):
+            check_policy_names(getattr(role, each), each)
     cidrs = tuple(written(each, "token_bound_cidrs") for each in role.token_bound_cidrs)
     return replace(
         role,
