@@ -42,7 +42,7 @@ from strongroom.base.configuration import (
     ListenerConfiguration,
     parse_configuration,
 )
-from strongroom.base.errors import InputError, LimitError, StrongroomError
+from strongroom.base.errors import InputError, StrongroomError
 from strongroom.base.secret import Secret
 from strongroom.base.version import VERSION
 from strongroom.controls import CONTROLS
@@ -209,11 +209,9 @@ class Application:
             return self._vault.start(request, respond)
         return False
 
-    def refused(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Put on record what the edge refused for its size."""
-        if request.raw_path.startswith(VAULT_PREFIX):
-            [problem] = msgspec.json.decode(response.body)["errors"]
-            self._vault.refused(request, LimitError(problem))
+    def refused(self, request: HttpRequest, response: HttpResponse, respond: Respond) -> None:
+        """Put on record what the edge refused."""
+        self._vault.refused(request, response, respond)
 
     async def _may_read(self, request: HttpRequest) -> HttpResponse | None:
         """Ask policy for a bundle as for that path below `strongroom/log/`; this is on record."""

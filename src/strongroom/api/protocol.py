@@ -1,10 +1,12 @@
 """One HTTP/1.1 connection, from bytes to the application and back.
 
 Specs  RFC 9112, as llhttp reads it in its strict mode: one length of a body, CRLF, no folding.
+       One `Host`; HTTP/1.0 may leave it out.
 Vault  llhttp knows neither `LIST` nor `SCAN`. It is fed `LINK` and `LOCK` in their place, at the
        beginning of a message only, and what is a client's own `LINK` stays one.
 Order  Requests of a connection are answered in the order they came. A request that was handed
-       to the application runs to its end, also when the client goes away meanwhile.
+       to the application runs to its end, also when the client goes away meanwhile. What cannot
+       be read is refused once the application has written that down.
 Trust  A client may send any bytes at any pace. It holds a connection no longer than the
        deadlines of `EdgeLimits`, and no more memory than its caps: both count from the first
        byte, before anything is known of the client. Refusals tell it nothing about the server.
@@ -13,6 +15,7 @@ Trust  A client may send any bytes at any pace. It holds a connection no longer 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import re
@@ -79,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._paused = False  # reading
         self._choked = False  # writing
         self._fault: HttpResponse | None = None  # to be sent when all before it is answered
+        self._on_record = False  # the application has been told of the fault
         # Of the message that arrives
         self._stage = _BETWEEN
         self._timed = _BETWEEN  # the stage for which the deadline was set
@@ -91,6 +95,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._special: dict[bytes, bytes] = {}
+        self._hosts = 0
         self._method = ""
         self._keep = False
         self._body: bytes | bytearray = b""
@@ -181,6 +186,8 @@ class Connection(asyncio.Protocol):
         self._before = 0
         self._url = b""
         self._headers = []
+        self._hosts = 0
+        self._method = ""
         self._body = b""
         if self._special:
             self._special = {}
@@ -194,7 +201,9 @@ class Connection(asyncio.Protocol):
         if self._stage == _BODY:
             return
         name = name.lower()
-        if name in _SPECIAL:
+        if name == b"host":
+            self._hosts += 1
+        elif name in _SPECIAL:
             self._special[name] = value
         self._headers.append((name, value.rstrip(b" \t")))
 
@@ -206,7 +215,10 @@ class Connection(asyncio.Protocol):
         elif verb in _METHODS:
             self._method = _METHODS[verb]
         else:
+            self._method = verb.decode()
             self._refuse(_NO_SUCH_METHOD)
+        if self._hosts != 1 and (self._hosts or parser.get_http_version() == "1.1"):
+            self._refuse(_MALFORMED)  # RFC 9112 section 3.2
         self._keep = parser.should_keep_alive()
         if self._before + self._piece > self._limits.header_bytes:
             self._bound_header()
@@ -226,13 +238,12 @@ class Connection(asyncio.Protocol):
         self._buffered += len(body)
         self._edge.buffered += len(body)
         if len(self._body) > self._limits.body_bytes:
-            self._refuse_too_large()
+            self._refuse(self._edge.too_large)
         if self._edge.buffered > self._limits.buffered_bytes:
             self._refuse(_BUSY)
 
     def on_message_complete(self) -> None:
         """Queue the request."""
-        self._stage = _BETWEEN
         self._unheard = 0
         url, peer = self._url, self._peer
         if not url.startswith(b"/"):
@@ -240,6 +251,7 @@ class Connection(asyncio.Protocol):
         path, _, query = url.partition(b"?")
         if self._proxied:
             peer = self._client()
+        self._stage = _BETWEEN  # from here on nothing is wrong with the message
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         self._body = b""
         request = HttpRequest(self._method, path, query, self._headers, body, peer, self._tls)
@@ -254,6 +266,10 @@ class Connection(asyncio.Protocol):
         self._edge.finish(exchange.held)
         self._busy = False
         if self._lost:
+            return
+        if self._on_record:
+            self._fault = response
+            self._send_fault()
             return
         self._write(response, exchange.head, exchange.keep)
         if not self._pumping:
@@ -315,15 +331,6 @@ class Connection(asyncio.Protocol):
         self._fault = response
         raise _RefusedError
 
-    def _refuse_too_large(self) -> None:
-        """Refuse a body, and tell the application, which keeps the record."""
-        if self._edge.refused is not None:
-            path, _, query = self._url.partition(b"?")
-            peer = self._client() if self._proxied else self._peer
-            request = HttpRequest(self._method, path, query, self._headers, b"", peer, self._tls)
-            self._edge.refused(request, self._edge.too_large)
-        self._refuse(self._edge.too_large)
-
     def _bound_silence(self) -> None:
         """Bound what the parser keeps of a header line or a chunk's extension."""
         self._before += self._piece
@@ -348,7 +355,7 @@ class Connection(asyncio.Protocol):
         if not length.isdigit() or len(length) > 18:
             self._refuse(_MALFORMED)
         if int(length) > self._limits.body_bytes:
-            self._refuse_too_large()
+            self._refuse(self._edge.too_large)
         if b"upgrade" in special and self._parser.should_upgrade():
             if int(length) or any(name == b"transfer-encoding" for name, _ in self._headers):
                 self._refuse(_MALFORMED)  # where its body ends cannot be known
@@ -392,7 +399,7 @@ class Connection(asyncio.Protocol):
             self._pause_reading()
         elif not self._busy:
             if self._fault is not None:
-                self._send_fault()
+                self._record_fault(self._fault)
             elif self._half_closed:
                 self._close()
             else:
@@ -434,6 +441,37 @@ class Connection(asyncio.Protocol):
         self._transport.write(text)
         if not keep:
             self._close()
+
+    def _record_fault(self, fault: HttpResponse) -> None:
+        """Tell the application, which keeps the record, what is refused; then refuse.
+
+        It adds to the response by what it is found in the record again. To be busy is no fault of
+        the client's, and to write that down would make it worse.
+        """
+        edge = self._edge
+        if edge.refused is None or fault is _BUSY or edge.under_way >= self._limits.requests:
+            self._send_fault()
+            return
+        edge.under_way += 1
+        self._busy = self._on_record = True
+        exchange = Exchange(self, head=False, keep=False, held=0)
+        try:
+            edge.refused(self._seen(), fault, exchange.respond)
+        except Exception as error:  # noqa: BLE001  a defect of the application
+            report(error)
+            if not exchange.answered:
+                exchange.respond(fault)
+
+    def _seen(self) -> HttpRequest:
+        """Return what is known of the message that could not be read to its end."""
+        if self._stage == _BETWEEN:
+            return HttpRequest("", b"", b"", [], b"", self._peer, self._tls)
+        path, _, query = self._url[max(0, self._url.find(b"/v1/")) :].partition(b"?")
+        peer = self._peer
+        if self._proxied:
+            with contextlib.suppress(InputError):
+                peer = client_of(self._headers, peer, self._trusted_proxies)
+        return HttpRequest(self._method, path, query, self._headers, b"", peer, self._tls)
 
     def _send_fault(self) -> None:
         """Refuse, and give the client a moment to read it although it may still be sending."""

@@ -17,12 +17,15 @@ from datetime import timedelta
 from time import monotonic
 from urllib.parse import parse_qs, unquote_to_bytes
 
+import msgspec
+
 from strongroom.api.limits import TokenBuckets
 from strongroom.api.wire import HttpRequest, HttpResponse
 from strongroom.base.duration import parse_duration
 from strongroom.base.errors import (
     InputError,
     MediaTypeError,
+    RefusedError,
     StrongroomError,
     UnsupportedError,
 )
@@ -67,7 +70,7 @@ class VaultWire:
         self._pipeline = pipeline
         self._bound = None if strangers is None else lambda a: strangers.take(a, monotonic())
         self._ids = request_ids(entropy)
-        self._recording: set[asyncio.Task[Answer]] = set()
+        self._recording: set[asyncio.Task[None]] = set()
         self._at_once = pipeline.database.kind == "sqlite"  # its reads return without waiting
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -83,13 +86,34 @@ class VaultWire:
         self._pipeline.start(incoming, lambda answer: respond(response(answer)))
         return True
 
-    def refused(self, request: HttpRequest, problem: StrongroomError) -> None:
-        """Write down a request that was refused before it was whole."""
+    def refused(
+        self, request: HttpRequest, fault: HttpResponse, respond: Callable[[HttpResponse], None]
+    ) -> None:
+        """Write down what the edge refused before it was a request, and answer as it says.
+
+        The receipt is added where there is one: what repeats itself is counted (`core.noise`),
+        and what cannot be committed is answered all the same, since it is refused either way.
+        """
+        [words] = msgspec.json.decode(fault.body)["errors"]
         incoming = self.incoming(request, PREFIX)
-        incoming.problem = problem
-        task = asyncio.get_running_loop().create_task(self._pipeline.handle(incoming))
+        incoming.problem = RefusedError(fault.status, words)
+        incoming.path = shown_path(request.raw_path)
+        incoming.bound = None  # the answer is settled
+        if self._at_once:
+            self._pipeline.start(incoming, lambda answer: respond(with_receipt(fault, answer)))
+            return
+        task = asyncio.get_running_loop().create_task(self._record(incoming, fault, respond))
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)
+
+    async def _record(
+        self, incoming: Incoming, fault: HttpResponse, respond: Callable[[HttpResponse], None]
+    ) -> None:
+        told = fault
+        try:
+            told = with_receipt(fault, await self._pipeline.handle(incoming))
+        finally:
+            respond(told)
 
     def incoming(self, request: HttpRequest, prefix: bytes, under: str = "") -> Incoming:
         """Decode what every request has. What is wrong is answered by the pipeline, on record."""
@@ -137,6 +161,12 @@ def response(answer: Answer) -> HttpResponse:
     if answer.retry_after is not None:
         headers.append((b"retry-after", b"%d" % answer.retry_after))
     return HttpResponse(answer.status, headers, answer.body or b"")
+
+
+def with_receipt(fault: HttpResponse, answer: Answer) -> HttpResponse:
+    """Return a refusal with the receipt of its entry, if it has one."""
+    receipt = [(b"audit-receipt", answer.receipt.encode())] if answer.receipt else []
+    return HttpResponse(fault.status, [*fault.headers, *receipt], fault.body)
 
 
 def clean_path(raw: bytes) -> str:

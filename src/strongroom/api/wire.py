@@ -83,8 +83,12 @@ class StartingApplication(Application, Protocol):
 class RecordingApplication(Application, Protocol):
     """An application that keeps a record of what was refused before it could be asked."""
 
-    def refused(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Note a request whose body was too large; it has none here. Must not block."""
+    def refused(self, request: HttpRequest, response: HttpResponse, respond: Respond) -> None:
+        """Note a refusal, and respond as told; headers may be added. Must not block.
+
+        The request is what of it was read: without a body, and perhaps without a method, a path
+        or some of its headers. `respond` is called as in `StartingApplication.start`.
+        """
         ...
 
 

@@ -9,6 +9,7 @@
     ├── PreconditionError  the state that the request relies on is not there (yet)  412
     ├── MediaTypeError     the body is of a type that is not taken here             415
     ├── LimitError         too much, or too often                                   413, 429
+    ├── RefusedError       what came was no HTTP request that can be taken          400 … 431
     ├── UpstreamError      another system did not answer; trying again may help     502
     ├── SealedError        the server holds no key to open its storage              503
     └── UnavailableError   the server cannot commit now (disk full, database away)  503
@@ -80,6 +81,14 @@ class LimitError(StrongroomError):
     def __init__(self, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RefusedError(StrongroomError):
+    """The HTTP edge refused, with `status`, what had not become a request."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class UpstreamError(StrongroomError):

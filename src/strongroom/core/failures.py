@@ -17,6 +17,7 @@ from strongroom.base.errors import (
     MediaTypeError,
     NotFoundError,
     PreconditionError,
+    RefusedError,
     SealedError,
     StrongroomError,
     UnavailableError,
@@ -58,6 +59,8 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, LimitError):
         status = 413 if error.retry_after is None else 429
         return Failure(status, (str(error),), str(error), retry_after=error.retry_after)
+    if isinstance(error, RefusedError):
+        return Failure(error.status, (str(error),), str(error))
     if isinstance(error, InputError):
         return Failure(STATUSES[InputError], (str(error),), error.logged or str(error))
     for kind, status in STATUSES.items():

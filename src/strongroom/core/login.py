@@ -38,7 +38,7 @@ from strongroom.storage.transaction import Transaction
 FAILURES = 5
 FORGET = timedelta(minutes=15)
 LOCKED = timedelta(minutes=15)
-_TYPED_NAME = re.compile(r"(/*auth/.*?/login/+)(.+)", re.DOTALL)
+_TYPED_NAME = re.compile(r"((?:.*/)?auth/.*?/login/+)(.+)", re.DOTALL)
 
 
 class Logins:

@@ -16,7 +16,8 @@ from ipaddress import ip_address, ip_network
 
 WINDOW = timedelta(seconds=60)
 ALLOWED = 10  # entries of their own in a window
-MOST = 4096  # windows open at once; beyond that every request is an entry
+MOST = 4096  # windows open at once; beyond that all other networks share one for each kind
+ELSEWHERE = "elsewhere"
 
 
 @dataclass(slots=True)
@@ -49,9 +50,10 @@ class Noise:
         """Say whether this one gets an entry of its own."""
         key = (code, reason, network_of(address))
         window = self._windows.get(key)
+        if window is None and len(self._windows) >= MOST:
+            key = (code, reason, ELSEWHERE)
+            window = self._windows.get(key)
         if window is None:
-            if len(self._windows) >= MOST:
-                return True
             window = self._windows[key] = Window(now)
         if now - window.since >= WINDOW and not window.collapsed:
             window.since, window.count = now, 0

@@ -25,6 +25,7 @@ from strongroom.base.errors import (
     DeniedError,
     LimitError,
     NotFoundError,
+    RefusedError,
     SealedError,
     StrongroomError,
     UnavailableError,
@@ -196,6 +197,8 @@ class Pipeline:
             return
         if incoming.problem is not None:
             attempt.code = "request.malformed"
+            if isinstance(incoming.problem, RefusedError):
+                attempt.operation = "refused"  # what was asked for may not be known
             await self._gate.authenticate(attempt, is_open=True)
             raise incoming.problem
         no_route = await self._route(attempt)
