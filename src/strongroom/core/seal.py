@@ -18,8 +18,10 @@ from __future__ import annotations
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 import msgspec
@@ -140,14 +142,11 @@ def share_digest(share: bytes) -> str:
 def decode_share(text: str, field_name: str = "key") -> bytes:
     """Read a share as people paste it: hexadecimal or base64."""
     stripped = text.strip()
-    try:
-        return bytes.fromhex(stripped)
-    except ValueError:
-        pass
-    try:
-        return b64decode(stripped, validate=True)
-    except ValueError:
-        raise InputError(field_name, "neither hexadecimal nor base64") from None
+    for decode in (bytes.fromhex, partial(b64decode, validate=True)):
+        with suppress(ValueError):
+            if share := decode(stripped):
+                return share
+    raise InputError(field_name, "neither hexadecimal nor base64")
 
 
 def check_split(shares: int, threshold: int) -> None:

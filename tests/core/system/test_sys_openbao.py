@@ -224,3 +224,17 @@ async def test_the_rest(script: Script) -> None:
         step("GET", "sys/namespaces"),
         step("GET", "sys/namespaces/x"),
     )
+
+
+async def test_an_open_server_takes_any_share_and_nothing_else(script: Script) -> None:
+    given = [
+        {},
+        {"key": ""},
+        {"key": "zz"},
+        {"key": "no!"},
+        {"key": "00" * 33},
+        {"key": "aGVsbG8="},
+    ]
+    given += [{"reset": True}, {"reset": True, "key": "zz"}, {"reset": False, "key": "zz"}]  # type: ignore[list-item]
+
+    await script.run(*(step("PUT", "sys/unseal", each, token="", lax=True) for each in given))

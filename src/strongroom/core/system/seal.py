@@ -203,17 +203,20 @@ class SealRoutes:
         """Take a share. A wrong one is refused and changes nothing."""
         seal, barrier = self._seal, self._server.barrier
         await seal.load(call.transaction)
-        seal.require()
+        kind = seal.require().type
         if given.reset:
+            if not barrier.sealed:
+                raise InputError("", "vault is unsealed")
             call.after_commit(seal.unsealing.shares.clear)
             return Reply({**self.status_data(), "progress": 0}, bare=True)
-        if not barrier.sealed:
-            return Reply(self.status_data(), bare=True)
-        if given.key is None:
+        if given.key is None or not given.key.text():
             raise InputError(
-                "key", "'key' must be specified in request body as JSON, or 'reset' set to true"
+                "", "'key' must be specified in request body as JSON, or 'reset' set to true"
             )
-        kind = seal.require().type
+        if not barrier.sealed:
+            if kind != "passphrase":
+                decode_share(given.key.text())
+            return Reply(self.status_data(), bare=True)
         if kind == "dev":
             root = seal.root_of_dev()
         elif kind == "passphrase":
