@@ -17,6 +17,7 @@ from strongroom.base.errors import DeniedError, InputError, LimitError
 from strongroom.core.attempt import Attempt
 from strongroom.core.fields import declared, members
 from strongroom.core.router import Operation
+from strongroom.core.subjects import CHANGES, subject_refusal
 from strongroom.core.views import Views
 from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import Capability
@@ -127,9 +128,23 @@ class Gate:
     async def _guard(self, attempt: Attempt, session: Session, asked: Asked) -> None:
         guardrails = await self.views.guardrails(attempt.transaction)
         refused = guardrails.check(session, attempt.incoming.path, asked)
+        refused = refused or await self._refused_subject(attempt, session)
         if refused is not None:
             attempt.guardrail = attempt.reason = refused
             raise DeniedError
+
+    async def _refused_subject(self, attempt: Attempt, session: Session) -> str | None:
+        """Ask whose credentials a bound caller would change."""
+        match, incoming = attempt.match, attempt.incoming
+        subjects = None if match is None else match.bound.route.subjects
+        if match is None or subjects is None or not session.environments:
+            return None
+        if incoming.operation not in CHANGES:
+            return None
+        live, _ = attempt.serving
+        given = match.bound.decode(match.fields, incoming.query, incoming.body).given
+        aliases = await subjects(self.call(attempt), given)
+        return await subject_refusal(attempt.transaction, live, aliases, session.environments)
 
     async def _create_or_update(self, attempt: Attempt, session: Session) -> Asked:
         """Say whether a write creates; asks the engine only where the answer matters."""

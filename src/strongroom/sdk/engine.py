@@ -222,8 +222,9 @@ class Route:
 
     `path` is segments, some of them `{field}`; a last `{field...}` takes the rest, slashes
     included. `sudo` asks for that capability; `open` serves without a token. `exists` tells a
-    create from an update; without it every write is an update (Vault's rule). Of two routes
-    that fit, the one with more literal text wins.
+    create from an update; without it every write is an update (Vault's rule). `subjects` names
+    the aliases whose credentials a change there touches: whoever may change them can become them.
+    Of two routes that fit, the one with more literal text wins.
     """
 
     path: str
@@ -235,6 +236,7 @@ class Route:
     patch: Endpoint[Any] | None = None
     delete: Endpoint[Any] | None = None
     exists: Callable[[Any, Any], Awaitable[bool]] | None = None
+    subjects: Callable[[Any, Any], Awaitable[Sequence[str]]] | None = None
     sudo: bool = False
     open: bool = False
     description: str = ""

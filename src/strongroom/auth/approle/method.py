@@ -38,7 +38,7 @@ from strongroom.auth.approle.roles import (
     shown_role,
     store_role,
 )
-from strongroom.auth.approle.settings import OfRole, setting_routes
+from strongroom.auth.approle.settings import OfRole, setting_routes, subjects_of
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
@@ -130,7 +130,11 @@ class AppRole:
 
     def routes(self) -> tuple[Route, ...]:
         """Return the paths of roles, their settings and their secret ids."""
-        return (*self._role_routes(), *setting_routes(), *self._secret_id_routes())
+        routes = (*self._role_routes(), *setting_routes(), *self._secret_id_routes())
+        return tuple(
+            replace(each, subjects=subjects_of) if "{role_name}" in each.path else each
+            for each in routes
+        )
 
     def _role_routes(self) -> tuple[Route, ...]:
         event = "approle.role"

@@ -22,6 +22,12 @@ class OfRole:
     role_name: Annotated[str, Help("Role name; case does not matter.", least=1, most=512)]
 
 
+async def subjects_of(call: Call, given: OfRole) -> tuple[str, ...]:
+    """Return the aliases of the role that a path is about: its role id, and one it is to get."""
+    role, wanted = await find_role(call, given.role_name), getattr(given, "role_id", None)
+    return tuple({role.role_id if role else "", wanted or ""} - {""})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """One setting at a path of its own. `name` is its name there, `field` its name in a role."""

@@ -120,16 +120,19 @@ class Userpass:
                 write=Endpoint(UserGiven, self.write_user, f"{event}.write"),
                 delete=Endpoint(Username, self.drop_user, f"{event}.delete"),
                 exists=self.has_user,
+                subjects=self.subjects_of,
             ),
             Route(
                 path="users/{username}/password",
                 summary="Change a user's password.",
                 write=Endpoint(NewPassword, self.set_password, f"{event}.password"),
+                subjects=self.subjects_of,
             ),
             Route(
                 path="users/{username}/policies",
                 summary="Change a user's policies.",
                 write=Endpoint(Policies, self.set_policies, f"{event}.policies"),
+                subjects=self.subjects_of,
             ),
         )
 
@@ -181,6 +184,10 @@ class Userpass:
         names = await call.store.names("user/", after=after, limit=limit)
         users = [(name, await _fetch(call, name)) for name in names]
         return [Subject(name=name, alias=name, rules=rules_of(user)) for name, user in users]
+
+    async def subjects_of(self, _call: Call, given: Username) -> tuple[str, ...]:
+        """Return the alias of the user whom a path is about."""
+        return (given.name,)
 
     async def list_users(self, call: Call, page: Page) -> Reply:
         """List user names."""

@@ -1,7 +1,8 @@
 """`strongroom/access/…`: may X do Y on Z; what may X do; who may do Y on Z.
 
 Order   Policy is asked, then the guardrails, as for a request. Conditions on parameters and
-        wrapping are taken as met, and said to be there.
+        wrapping are taken as met, and said to be there. The guardrail over other people's
+        credentials (`core.subjects`) is not asked: what it refuses depends on who has logged in.
 Exact   Answers are as of one generation, and each is an entry.
 Trust   Whoever may ask learns who may do what; nobody's token, and no value, is in an answer.
 """

@@ -2,9 +2,11 @@
 
 Trust   A bound caller keeps its binding whatever its policies say: it cannot move a boundary,
         bind an entity elsewhere, unbind or drop one, hang an alias on an entity that is not
-        bound as it is, drop, rename or move an alias of a bound one, or move a mount across. It
-        can still make an identity from nothing where policy lets it, and set the password of
-        another subject of an auth mount: do not grant that to whom the boundary is meant for.
+        bound as it is, drop, rename or move an alias of a bound one, move a mount across, or
+        change the password, secret ids or rules of somebody who is not bound as it is
+        (`core.subjects`). It can still make an identity from nothing where policy lets it, and
+        change what somebody logs in by who has never logged in: do not grant that to whom the
+        boundary is meant for.
 """
 
 from __future__ import annotations

@@ -14,16 +14,23 @@ from typing import Annotated
 
 import msgspec
 
-from strongroom.base.errors import InputError
+from strongroom.base.errors import InputError, StrongroomError
 from strongroom.core.envelope import Envelope
 from strongroom.core.request import SystemCall
+from strongroom.core.router import Operation
 from strongroom.core.server import Server
-from strongroom.identity.policy.capability import names
+from strongroom.core.subjects import subject_refusal
+from strongroom.core.system.token import plugin_call
+from strongroom.identity.policy.capability import EVERYTHING, Capability, names
 from strongroom.identity.records import Token
 from strongroom.identity.sessions import Session
 from strongroom.sdk.engine import Endpoint, Help, Reply, Route
 
 MOST = 1000
+_CHANGES = (
+    (Operation.WRITE, Capability.CREATE | Capability.UPDATE | Capability.PATCH),
+    (Operation.DELETE, Capability.DELETE),
+)
 ENVELOPE = frozenset(field.name for field in msgspec.structs.fields(Envelope))
 
 
@@ -112,8 +119,32 @@ class CapabilityRoutes:
         for path in given.paths:
             clean = path.removeprefix("/")
             held = session.acl.capabilities_for(clean)
+            held = await self._without_others(call, session, clean, held)
             data[path] = list(names(guardrails.left(session.environments, clean, held)))
         if len(given.paths) == 1:
             data["capabilities"] = data[given.paths[0]]
         call.details["of"] = session.token.accessor
         return Reply(data, fields={p: held for p, held in data.items() if p not in ENVELOPE})
+
+    async def _without_others(
+        self, call: SystemCall, session: Session, path: str, held: Capability
+    ) -> Capability:
+        """Take away what would change the credentials of somebody who is bound elsewhere."""
+        bound, tx = session.environments, call.transaction
+        found = (await self._server.views.mounts(tx)).find(path) if bound else None
+        if found is None:
+            return held
+        live, rest = found
+        for operation, flags in _CHANGES:
+            try:
+                match = live.routes.match(rest, operation)
+                subjects = match.bound.route.subjects
+                if subjects is None:
+                    continue
+                given = match.bound.decode(match.fields, None, None).given
+            except StrongroomError:
+                continue  # nothing is served there, or not without more than a path
+            aliases = await subjects(plugin_call(call, live), given)
+            if await subject_refusal(tx, live, aliases, bound) is not None:
+                held = held & EVERYTHING & ~flags
+        return held
