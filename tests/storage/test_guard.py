@@ -161,4 +161,5 @@ async def test_a_row_comes_back_from_the_database_and_holds(
     made = await desk.commit(tx)
 
     assert await desk.transaction().all(register) == [replace(row, entry=made.index)]
-    assert await desk.transaction().get(register, *register.key_of(row)) is not None
+    key = register.key_in(register.dump(row, desk.barrier))
+    assert await desk.transaction().get(register, *key) is not None

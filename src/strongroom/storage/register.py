@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -203,19 +204,19 @@ class Register(Generic[Row]):
         ]
         clear = [(i, c) for i, c in at if not c.sealed]
         self._loaded = [(i, c.load) for i, c in clear if c.load is not _same]
+        self._dumped = [(i, c.dump) for i, c in at if c.dump is not _same]
+        self._values = _getter([c.name for c in self.columns])
 
-    def key_of(self, row: Row) -> tuple[Scalar, ...]:
-        """Return the primary key of a row, as it is stored."""
-        return tuple(
-            self.columns[at].dump(getattr(row, self.columns[at].name)) for at in self.key_at
-        )
+    def key_in(self, stored: Sequence[Scalar]) -> tuple[Scalar, ...]:
+        """Return the primary key of a row from what `dump` returned of it."""
+        return tuple([stored[at] for at in self.key_at])
 
     def dump(self, row: Row, barrier: Barrier) -> tuple[Scalar, ...]:
         """Return what is stored of the row in order, sealed values encrypted, without `entry`."""
-        out: list[Scalar] = []
-        for column in self.columns:
-            value = getattr(row, column.name)
-            out.append(None if value is None else column.dump(value))
+        out: list[Scalar] = list(self._values(row))
+        for at, dump in self._dumped:
+            if out[at] is not None:
+                out[at] = dump(out[at])
         if self._opened:
             below = place_below([out[at] for at in self.key_at])
             for at, _, _, prefix in self._opened:
@@ -283,6 +284,13 @@ class Register(Generic[Row]):
         if column is None or column.sealed:
             raise ValueError(f"{self.name} has no clear column {name!r}")
         return column
+
+
+def _getter(names: Sequence[str]) -> Callable[[object], tuple[Any, ...]]:
+    """Return what takes these attributes of an object, as a tuple also where it is one."""
+    if len(names) == 1:
+        return lambda row: (getattr(row, names[0]),)
+    return attrgetter(*names)
 
 
 def order_by(ordering: Sequence[tuple[Column, bool]]) -> str:

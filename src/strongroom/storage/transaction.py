@@ -162,8 +162,9 @@ class Transaction:
 
     def put(self, register: Register[Row], row: Row) -> None:
         """Insert the row, or replace the one with its key."""
-        write = Write(register.upsert, register.dump(row, self.barrier), stamped=True)
-        self.pending[register.name, register.key_of(row)] = Pending(register, row, write)
+        stored = register.dump(row, self.barrier)
+        write = Write(register.upsert, stored, stamped=True)
+        self.pending[register.name, register.key_in(stored)] = Pending(register, row, write)
 
     def delete(self, register: Register[Any], *key: Scalar) -> None:
         """Delete the row with this key, if there is one."""
