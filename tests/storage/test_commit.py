@@ -109,13 +109,16 @@ class TestABatch:
         bad.run("INSERT INTO clear_setting (name, value, entry) VALUES (?, ?, ?)", ("x", "v", 0))
         worse = desk.transaction()
         worse.run("INSERT INTO no_such_table (x) VALUES (?)", (1,))
+        halfway = desk.transaction()
+        twice = "INSERT INTO clear_setting (name, value, entry) VALUES (?, ?, ?), (?, ?, ?)"
+        halfway.run(twice, ("y", "v", 0, "y", "v", 0))
         good = desk.transaction()
         good.put(CLEAR_SETTINGS, ClearSetting("good", "v"))
 
-        answers = [desk.submit(bad), desk.submit(worse), desk.submit(good)]
+        answers = [desk.submit(each) for each in (bad, worse, halfway, good)]
         outcomes = await asyncio.gather(*answers)
 
-        assert [o.index for o in outcomes] == [-1, -1, 0]
+        assert [o.index for o in outcomes] == [-1, -1, -1, 0]
         assert [row.name for row in await desk.transaction().all(CLEAR_SETTINGS)] == ["good"]
 
     async def test_an_entry_beyond_the_limit_is_refused(self, desk: Desk) -> None:

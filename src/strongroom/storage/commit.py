@@ -110,6 +110,7 @@ class Connection(Protocol):
     """One database connection in a transaction. On SQLite each of these returns at once."""
 
     changes: Changes
+    undoes_statements: bool  # one that fails leaves nothing behind, and the transaction intact
 
     async def begin(self) -> None:
         """Begin a transaction."""
@@ -234,10 +235,12 @@ async def _take(db: Connection, request: Request, index: int) -> Problem | Excep
     """Check one request and apply its writes; say why not, with nothing of it applied."""
     if request.leaf is not None and len(request.leaf) > MAX_LEAF:
         return ValueError(f"an entry of {len(request.leaf)} bytes")
-    if not request.writes:
+    if request.leaf is None:
+        index = NO_ENTRY
+    if not request.writes or (len(request.writes) == 1 and db.undoes_statements):
         return await _write(db, request, index)
     await db.run("SAVEPOINT request", ())
-    problem = await _write(db, request, NO_ENTRY if request.leaf is None else index)
+    problem = await _write(db, request, index)
     if problem is not None:
         await db.run("ROLLBACK TO SAVEPOINT request", ())
     await db.run("RELEASE SAVEPOINT request", ())

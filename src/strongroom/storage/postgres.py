@@ -85,6 +85,8 @@ class PostgresConnection:
     `left` is how it left the head: OvertakenError if it is found otherwise.
     """
 
+    undoes_statements = False
+
     def __init__(
         self, db: Any, left: tuple[int, int] | None = None, changes: Changes | None = None
     ) -> None:

@@ -145,6 +145,8 @@ class SqliteConnection:
     `left` is how it left the head: OvertakenError if it is found otherwise.
     """
 
+    undoes_statements = True
+
     def __init__(self, db: Any) -> None:
         self._db = db
         self._begun = False
