@@ -23,7 +23,7 @@ from strongroom.audit.entry import Actor
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
-from strongroom.core.views import Live
+from strongroom.core.views import Live, Views
 from strongroom.identity.entities import Known, entity_of
 from strongroom.identity.lifetimes import Life, Limits, at_issue
 from strongroom.identity.records import LOCKOUTS, NONE, Entity, Lockout
@@ -211,6 +211,11 @@ def life_of(rules: TokenRules) -> Life:
         explicit_max_ttl=rules.token_explicit_max_ttl,
         period=rules.token_period,
     )
+
+
+async def token_limits(views: Views, tx: Transaction) -> Limits:
+    """Return what the token method allows its own tokens."""
+    return limits_of((await views.mounts(tx)).by_path["auth/token/"].mounted)
 
 
 def limits_of(mounted: Mounted) -> Limits:

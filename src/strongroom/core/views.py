@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -177,7 +177,8 @@ class Views:
         for each in broken:
             _logger.error("mounts: %s", each.problem)
         rows = {row.path: row for row in found if not row.config.get("tainted")}
-        live = {path: self.live(row) for path, row in rows.items()} | dict(self._fixed())
+        fixed = {path: tuned(live, rows.pop(path, None)) for path, live in self._fixed().items()}
+        live = {path: self.live(row) for path, row in rows.items()} | fixed
         mounts = Mounts(live, broken)
         if generation == self.generation:
             self._mounts = mounts
@@ -333,6 +334,14 @@ class Views:
         """Return the auth mount that made a token; a disabled one is none."""
         live = (await self.mounts(tx)).by_path.values()
         return next((each for each in live if token.mount and each.row.uuid == token.mount), None)
+
+
+def tuned(live: Live, row: Mount | None) -> Live:
+    """Return a mount of the core's own as a stored row has tuned it."""
+    if row is None:
+        return live
+    mounted = mounted_of(row, live.mounted.default_ttl, live.mounted.max_ttl)
+    return replace(live, row=row, mounted=mounted)
 
 
 def parsed(row: StoredPolicy) -> Policy:

@@ -265,10 +265,74 @@ class TestTuning:
         login = await ours.ask("POST", "auth/up/login/al", {"password": "x"})
         assert login.auth["lease_duration"] == 300
 
-    @pytest.mark.parametrize(
-        "path", ["auth/token", "sys", "identity", "cubbyhole", "strongroom", "auth"]
-    )
+    @pytest.mark.parametrize("path", ["sys", "identity", "cubbyhole", "strongroom", "auth"])
     async def test_leaves_the_servers_own_mounts_alone(self, ours: Room, path: str) -> None:
         answer = await ours.ask("POST", f"sys/mounts/{path}/tune", {"description": "mine"})
 
         assert answer.status == 400
+
+
+class TestTheTokenMethod:
+    """Vault lets it be tuned, though it can neither be moved nor disabled."""
+
+    async def test_its_lifetimes_are_those_of_tokens_that_name_none(self, ours: Room) -> None:
+        tuned = await ours.ask(
+            "POST", "sys/auth/token/tune", {"default_lease_ttl": "3h", "max_lease_ttl": "5h"}
+        )
+        entry = await ours.last()
+        plain = await ours.ask("POST", "auth/token/create", {"policies": ["default"]})
+        long = await ours.ask("POST", "auth/token/create", {"policies": ["default"], "ttl": "9h"})
+        renewed = await ours.ask(
+            "POST",
+            "auth/token/renew-self",
+            {"increment": "20h"},
+            token=long.auth["client_token"],
+        )
+        shown = await ours.ask("GET", "sys/auth/token/tune")
+
+        assert tuned.status == 204
+        assert entry["metadata"]["event_code"] == "mount.tune"
+        assert plain.auth["lease_duration"] == 3 * 3600
+        assert long.auth["lease_duration"] == renewed.auth["lease_duration"] == 5 * 3600
+        assert "effective max_ttl" in long.body["warnings"][0]
+        assert (shown.data["default_lease_ttl"], shown.data["max_lease_ttl"]) == (10800, 18000)
+
+    async def test_its_description_is_listed_by_either_path(self, ours: Room) -> None:
+        await ours.ask("POST", "sys/mounts/auth/token/tune", {"description": "ours"})
+        listed = await ours.ask("GET", "sys/auth")
+
+        assert listed.data["token/"]["description"] == "ours"
+        assert listed.data["token/"]["type"] == "token"
+
+    async def test_root_stays_without_an_end(self, ours: Room) -> None:
+        await ours.ask("POST", "sys/auth/token/tune", {"default_lease_ttl": "1h"})
+        made = await ours.ask("POST", "auth/token/create", {"policies": ["root"]})
+
+        assert made.auth["lease_duration"] == 0
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"token_type": "batch"}, "token_type"),
+            ({"user_lockout_config": {"lockout_threshold": "3"}}, "user lockout"),
+            ({"options": {"environment": "prod"}}, "options"),
+            ({"default_lease_ttl": "-1h"}, "default_lease_ttl"),
+            ({"default_lease_ttl": "9h", "max_lease_ttl": "1h"}, "max"),
+        ],
+    )
+    async def test_what_it_has_not_is_refused(
+        self, ours: Room, given: dict[str, object], said: str
+    ) -> None:
+        answer = await ours.ask("POST", "sys/auth/token/tune", given)
+
+        assert answer.status == 400
+        assert said in answer.errors[0]
+
+    async def test_it_stays_where_it_is(self, ours: Room) -> None:
+        await ours.ask("POST", "sys/auth/token/tune", {"default_lease_ttl": "1h"})
+        gone = await ours.ask("DELETE", "sys/auth/token")
+        moved = await ours.ask("POST", "sys/remount", {"from": "auth/token", "to": "auth/other"})
+        again = await ours.ask("POST", "sys/auth/token", {"type": "token"})
+
+        assert [gone.status, moved.status, again.status] == [400, 400, 400]
+        assert (await ours.ask("GET", "auth/token/lookup-self")).status == 200

@@ -47,6 +47,7 @@ from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS
 from strongroom.storage.transaction import Transaction
 
+TOKENS_OWN = "auth/token/"
 PROTECTED = ("sys/", "auth/", "cubbyhole/", "identity/", "audit/", "strongroom/")
 UNMOUNTABLE = frozenset({"cubbyhole", "system", "identity", "strongroom", "token", "ns_token"})
 KV_VERSIONS = ("1", "2")
@@ -295,7 +296,9 @@ class _Table:
         await check_mount(self._server, call, path)
         if "environment" in {**row.options, **(given.options or {})}:
             check_unbound(call)
-        if _is_fixed(row) or _reserved(path):
+        if path == TOKENS_OWN:
+            _check_token_tuning(given)
+        elif _is_fixed(row) or _reserved(path):
             for name in SETTABLE:
                 if name in given.sent:
                     raise InputError("", f"cannot tune parameter {name} of {path}")
@@ -330,6 +333,17 @@ def _reserved(path: str) -> bool:
     if path.startswith(AUTH):
         return path == AUTH or path.startswith("auth/token/")
     return path.startswith(PROTECTED)
+
+
+def _check_token_tuning(given: Tune) -> None:
+    """Of the core's own mounts, the token method alone can be tuned: it has lifetimes."""
+    if "token_type" in given.sent:
+        raise InputError("", "'token_type' cannot be set for 'token' or 'ns_token' auth mounts")
+    if "user_lockout_config" in given.sent:
+        words = 'tuning of user lockout configuration for auth type "token" not allowed'
+        raise InputError("", words)
+    if "options" in given.sent:
+        raise InputError("", f"cannot tune parameter options of {TOKENS_OWN}")
 
 
 def _is_fixed(row: Mount) -> bool:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from strongroom.base.errors import DeniedError, InputError
 from strongroom.base.secret import Secret
-from strongroom.core.login import FORGET, life_of, limits_of
+from strongroom.core.login import FORGET, life_of, limits_of, token_limits
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.token_creation import Asked, AskedOfRole, TokenCreation
@@ -260,8 +260,7 @@ class TokenRoutes:
         """Return what is now asked of a token's life, by whatever made it."""
         if token.mount:
             return await self._rules_of_mount(call, token)
-        settings = self._server.settings
-        limits = Limits(default_ttl=settings.default_ttl, max_ttl=settings.max_ttl)
+        limits = await token_limits(self._server.views, call.transaction)
         life = Life(ttl=token.ttl, period=token.period)
         if not token.role:
             return life, limits
