@@ -22,11 +22,12 @@ from typing import Annotated
 
 from strongroom.base.errors import DeniedError, InputError
 from strongroom.core.guardrails import GuardrailError
+from strongroom.core.login import token_limits
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.token_roles import TokenRole
 from strongroom.identity.entities import ENVIRONMENT, Known, check_metadata, entity_of
-from strongroom.identity.lifetimes import Life, Limits, at_issue
+from strongroom.identity.lifetimes import Life, at_issue
 from strongroom.identity.records import Entity
 from strongroom.identity.sessions import Session
 from strongroom.identity.shown import auth_of
@@ -138,8 +139,7 @@ class TokenCreation:
         life = _life(making)
         if policies == ("root",) and not life.ttl:
             life = replace(life, ttl=life.explicit_max_ttl)
-        settings = self._server.settings
-        limits = Limits(default_ttl=settings.default_ttl, max_ttl=settings.max_ttl)
+        limits = await token_limits(self._server.views, making.call.transaction)
         endless = policies == ("root",) and not (life.ttl or life.period)
         path = making.call.request.path
         return Wanted(
