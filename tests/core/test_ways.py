@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -151,3 +152,23 @@ async def test_many_ways_are_forgotten_and_found_again(
     for number in [*range(5), *range(5)]:
         answer = await r.ask("GET", f"secret/data/app-{number}", token=token)
         assert answer.data["data"] == {"n": number}
+
+
+async def test_no_read_that_was_served_stands_behind_the_seal_in_the_log(r: Room) -> None:
+    token = await trodden(r)
+
+    async def read() -> int:
+        return (await r.ask("GET", PATH, token=token)).status
+
+    before = [asyncio.create_task(read()) for _ in range(20)]
+    sealing = asyncio.create_task(r.ask("POST", "sys/seal"))
+    after = [asyncio.create_task(read()) for _ in range(20)]
+    statuses = await asyncio.gather(*before, *after)
+    await sealing
+
+    codes = [
+        (entry["metadata"]["event_code"], entry.get("status_code")) for entry in await r.entries()
+    ]
+    behind = codes[codes.index(("seal.seal", "204")) + 1 :]
+    assert ("secret.read", "200") not in behind
+    assert 503 in statuses

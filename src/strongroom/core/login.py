@@ -38,6 +38,7 @@ from strongroom.storage.transaction import Transaction
 FAILURES = 5
 FORGET = timedelta(minutes=15)
 LOCKED = timedelta(minutes=15)
+_TOKEN = re.compile(r"\b(?:hv[sbr]|[sbr])\.[0-9A-Za-z_-]{16,}")
 _TYPED_NAME = re.compile(r"((?:.*/)?auth/.*?/login/+)(.+)", re.DOTALL)
 
 
@@ -153,17 +154,20 @@ def tried(barrier: Barrier, name: str) -> str:
 
 
 def shown_path(path: str, barrier: Barrier) -> str:
-    """Return a path as the log may show it: without what was typed as a name at a login.
+    """Return a path as the log may show it: without a token, or a name that was typed at a login.
 
     A path that could not be decoded is as it came. While sealed there is no key for a digest.
     """
+    if "." in path:
+        path = _TOKEN.sub(lambda found: _digested(found[0], barrier), path)
     if "login/" not in path and "%" not in path:
         return path
     found = _TYPED_NAME.match(unquote(path))
-    if found is None:
-        return path
-    digest = "sealed" if barrier.sealed else tried(barrier, found[2].lower())
-    return f"{found[1]}hmac-sha256:{digest}"
+    return path if found is None else found[1] + _digested(found[2].lower(), barrier)
+
+
+def _digested(text: str, barrier: Barrier) -> str:
+    return f"hmac-sha256:{'sealed' if barrier.sealed else tried(barrier, text)}"
 
 
 async def _lockout(tx: Transaction, live: Live, name: str) -> Lockout | None:

@@ -196,7 +196,8 @@ class Pipeline:
             await self._run(attempt, way.decoded)
             return
         if incoming.problem is not None:
-            attempt.code = "request.malformed"
+            if not isinstance(incoming.problem, NotFoundError):  # a path that no surface serves
+                attempt.code = "request.malformed"
             if isinstance(incoming.problem, RefusedError):
                 attempt.operation = "refused"  # what was asked for may not be known
             await self._gate.authenticate(attempt, is_open=True)

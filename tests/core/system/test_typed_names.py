@@ -136,3 +136,15 @@ def test_every_way_in_that_has_a_name_in_its_path_can_be_hidden(method: object) 
 
     assert login.path.split("/")[0] == "login"
     assert ("{" in login.path) == (login.knows is not None)
+
+
+@pytest.mark.parametrize(
+    "path", ["auth/token/lookup/", "auth/token/renew/", "sys/wrapping/unwrap/"]
+)
+async def test_a_token_in_a_path_that_is_not_served_is_a_digest(ours: Room, path: str) -> None:
+    token = await ours.token("default")
+    for method in ("GET", "POST"):
+        assert (await ours.ask(method, path + token)).status in (404, 405)
+
+    assert token not in await leaves(ours)
+    assert f"{path}hmac-sha256:" in (await paths(ours))[-1]

@@ -255,6 +255,7 @@ class SealRoutes:
 
     async def close(self, call: SystemCall, _given: Nothing) -> None:
         await count_down(self._server, call.transaction)
+        call.transaction.changed("seal")  # what is under way starts again, and finds it sealed
         call.after_commit(self._server.close_up)
 
     async def health(self, call: SystemCall, given: HealthCodes) -> Reply:
