@@ -91,7 +91,7 @@ class Logins:
         cidrs = (incoming.address,) if rules.token_strictly_bind_ip else rules.token_bound_cidrs
         return Wanted(
             path=incoming.path,
-            display=f"{live.mounted.path.rstrip('/')}-{proof.display or proof.alias}",
+            display="-".join(filter(None, (live.mounted.path.rstrip("/"), proof.display))),
             policies=policies,
             ttl=at_issue(life, limits_of(live.mounted), warnings),
             max_ttl=life.max_ttl,

@@ -57,6 +57,7 @@ class Proof:
 
     `alias` never changes for one subject (a role id, a user name); it is what an entity's
     alias holds. `shown_by` names what was proven: "password", "secret-id", "certificate".
+    `display` is a name for people that holds no secret, or none: a role id is half of a login.
     `role` is the method's own name for the rules that apply, given back at renewal.
     """
 
