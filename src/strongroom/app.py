@@ -29,7 +29,7 @@ from strongroom.api.server import Server as HttpServer
 from strongroom.api.tls import ListenerTls
 from strongroom.api.vault import PREFIX as VAULT_PREFIX
 from strongroom.api.vault import VaultWire, response
-from strongroom.api.wire import HttpRequest, HttpResponse, Respond, refusal
+from strongroom.api.wire import HttpRequest, HttpResponse, Respond
 from strongroom.audit.entry import SYSTEM
 from strongroom.audit.follower import Follower
 from strongroom.audit.log import Log, LogDamagedError
@@ -201,7 +201,7 @@ class Application:
             return await self._vault(request)
         if path.startswith(LOG_PREFIX):
             return await self._log(request)
-        return refusal(404, "nothing is served here; see /v1/ and /log/")
+        return response(await self._server.pipeline.handle(self._vault.elsewhere(request)))
 
     def start(self, request: HttpRequest, respond: Respond) -> bool:
         """Answer without a task where that is possible."""

@@ -25,6 +25,7 @@ from strongroom.base.duration import parse_duration
 from strongroom.base.errors import (
     InputError,
     MediaTypeError,
+    NotFoundError,
     RefusedError,
     StrongroomError,
     UnsupportedError,
@@ -46,6 +47,7 @@ _OPERATIONS = {
     "LIST": Operation.LIST,
     "SCAN": Operation.SCAN,
 }
+_TOKENS = frozenset({b"x-vault-token", b"authorization"})
 _JSON_TYPE = "application/json"
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _TRUE = frozenset({"true", "1", "t", "T", "TRUE", "True"})
@@ -137,6 +139,22 @@ class VaultWire:
         except StrongroomError as error:
             incoming.problem = error
             incoming.path = incoming.path or shown_path(request.raw_path)
+        return incoming
+
+    def elsewhere(self, request: HttpRequest) -> Incoming:
+        """Return what was asked of a path that nothing serves; its token says who asked."""
+        incoming = Incoming(
+            id=next(self._ids),
+            operation=Operation.READ,
+            path=shown_path(request.raw_path),
+            method=request.method,
+            address=request.peer[0],
+            port=request.peer[1],
+            problem=NotFoundError("nothing is served here; see /v1/ and /log/"),
+            bound=self._bound,
+        )
+        _take_headers(incoming, [each for each in request.headers if each[0] in _TOKENS])
+        incoming.operation = _OPERATIONS.get(request.method, Operation.READ)
         return incoming
 
 
