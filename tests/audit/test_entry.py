@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strongroom.audit import entry
@@ -26,6 +26,7 @@ from strongroom.audit.entry import (
     encode,
     utc,
 )
+from strongroom.audit.shortening import encode as encode_json
 from strongroom.base.secret import Secret
 from tests.audit import ocsf
 
@@ -267,8 +268,10 @@ def test_no_text_however_long_makes_an_entry_too_large(fill: str) -> None:
         assert len(leaf) <= MAX_ENTRY
         found = json.loads(leaf)
         ocsf.check(found)
-        assert found["unmapped"]["cut"] == ["details", "policies", "rules", "texts"]
-        assert found["unmapped"]["of"] == {"policies": 90, "rules": 90}
+        cut = found["unmapped"]["cut"]
+        assert {"a", "b", "policies", "rules", "path", "operation", "reason"} <= cut.keys()
+        assert cut["policies"]["count"] == cut["rules"]["count"] == 90
+        assert cut["a"] == {"count": 5_000, "sha256": sha256(long.encode()).hexdigest()}
 
 
 def test_many_policies_are_kept_as_long_as_they_fit() -> None:
@@ -279,18 +282,67 @@ def test_many_policies_are_kept_as_long_as_they_fit() -> None:
     assert found["unmapped"]["policies"] == list(policies)
 
 
-def test_details_go_before_policies_do() -> None:
+def test_what_is_largest_is_shortened_first() -> None:
     policies = tuple(f"team-{number:03d}" for number in range(300))
+    much = "x" * 16_000
 
-    found = decoded(actor=Actor(id="u-1", policies=policies), details={"much": "x" * 16_000})
+    own = decoded(actor=Actor(id="u-1", policies=policies), details={"much": much})["unmapped"]
 
-    assert found["unmapped"]["policies"] == list(policies)
-    assert found["unmapped"]["cut"] == ["details"]
+    assert own["policies"] == list(policies)
+    assert own["cut"] == {"much": {"count": 16_000, "sha256": sha256(much.encode()).hexdigest()}}
+    assert len(own["much"]) > 4_000
+    assert much.startswith(own["much"].removesuffix("…"))
+
+
+def test_of_a_long_list_the_first_stay_with_the_count_and_a_digest_of_the_whole() -> None:
+    names = [f"team-{number:03d}-{'x' * 480}" for number in range(40)]
+    small = {"accessor": "a-1", "ttl": 3600, "orphan": True, "note": "é" * 256}
+    tree = {f"name-{number}": {"deep": [number] * 9} for number in range(900)}
+
+    own = decoded(details={"token_policies": tuple(names), **small, "tree": tree})["unmapped"]
+
+    assert {name: own[name] for name in small} == small
+    written = json.dumps(names, separators=(",", ":")).encode()
+    assert own["cut"]["token_policies"] == {"count": 40, "sha256": sha256(written).hexdigest()}
+    assert own["token_policies"]
+    assert all(n.startswith(k[:-1]) for k, n in zip(own["token_policies"], names, strict=False))
+    assert own["tree"].items() < tree.items()
+    written = json.dumps(tree, separators=(",", ":")).encode()
+    assert own["cut"]["tree"] == {"count": 900, "sha256": sha256(written).hexdigest()}
+
+
+def test_one_detail_that_json_cannot_write_costs_no_other() -> None:
+    own = decoded(
+        details={"odd": "\ud800", "strange": 1 << 90, "deep": {None: 1}, "accessor": "a-1"}
+    )
+
+    assert own["unmapped"]["accessor"] == "a-1"
+    assert own["unmapped"]["odd"] == "?"
+    assert own["unmapped"]["strange"] == 1 << 90
+
+
+def test_a_detail_cannot_pretend_that_it_was_cut() -> None:
+    own = decoded(details={"cut": {"policies": 1}})["unmapped"]
+
+    assert "cut" not in own
+    assert own["details"] == {"cut": {"policies": 1}}
+
+
+def test_of_ten_thousand_details_the_smallest_stay() -> None:
+    many: dict[str, object] = {f"name-{number:05d}": number for number in range(10_000)}
+
+    leaf = encode(event(details={**many, "long": ["x" * 900] * 900}))
+
+    own = json.loads(leaf)["unmapped"]
+    assert len(leaf) > MAX_ENTRY - 1024
+    assert own["cut"]["details"]["count"] == 10_001
+    assert own["name-00000"] == 0
+    assert "long" not in own
 
 
 def plainly(one: Event) -> bytes:
     """Encode without a template."""
-    return bytes(entry._encode(entry._fields(one)))
+    return bytes(encode_json(entry._fields(one)))
 
 
 MARK = st.sampled_from(["mark-of-the-path", "mark-of-the-id", "7654321", "1111111111111", "x", "é"])
@@ -381,3 +433,39 @@ def test_whatever_an_event_holds_its_entry_is_ocsf_and_fits(**given: Any) -> Non
 
     assert len(leaf) <= MAX_ENTRY
     ocsf.check(json.loads(leaf))
+
+
+SMALL = st.integers(-(2**63), 2**63) | st.booleans() | st.none() | st.text(max_size=256)
+LARGE = st.lists(TEXT, min_size=20).map(lambda few: few * 50) | st.text(min_size=257).map(
+    lambda one: one * 9
+)
+NAME = st.from_regex(r"[a-z_]{1,20}", fullmatch=True)
+
+
+@given(
+    code=st.sampled_from(CODES),
+    path=st.text(max_size=3000),
+    actor=ACTORS,
+    reason=st.text(max_size=3000),
+    rules=st.lists(TEXT, max_size=20).map(tuple),
+    small=st.dictionaries(NAME, SMALL, max_size=12),
+    large=st.dictionaries(NAME.map(str.upper), LARGE, max_size=4),
+    filling=st.integers(0, 20_000),
+)
+def test_what_is_small_stays_whatever_else_an_event_holds(
+    small: dict[str, object], large: dict[str, object], filling: int, **given: Any
+) -> None:
+    assume(len(json.dumps(small, ensure_ascii=False).encode()) <= 4096)
+    details = {**large, **small, "FILLING": "f" * filling}
+
+    leaf = encode(event(**given, details=details))
+
+    assert len(leaf) <= MAX_ENTRY
+    found = json.loads(leaf)
+    ocsf.check(found)
+    own = found["unmapped"]
+    said = {**own.get("details", {}), **{n: v for n, v in own.items() if n not in entry._FRAME}}
+    assert {name: said.get(name, own.get(name)) for name in small} == small
+    for name, whole in details.items():
+        if name not in small and said.get(name) != whole:
+            assert {name, "details"} & own["cut"].keys()

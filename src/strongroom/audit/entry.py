@@ -6,22 +6,24 @@ Units   `time` is milliseconds since the Unix epoch; `unmapped.time` the same mo
         microseconds, RFC 3339.
 Trust   Every field is named here: nothing is copied from a request but its path and address, so
         that no value, token or header can slip in. A secret shows as its keyed fingerprint. What
-        a caller can make long or strange is cut to size, and the entry says what was cut: an
-        entry that could not be written would be a way to act without one, or not to be served.
+        a caller can make long or strange is cut to size: an entry that could not be written would
+        be a way to act without one, or not to be served. What is small stays whatever else is
+        sent: numbers, truth values and texts of up to 256 characters, up to 4 KiB of them. `cut`
+        names the rest, with its count and a digest of the whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from hashlib import sha256
 from typing import Any
 
-import msgspec
-
+from strongroom.audit.shortening import LEAST, Measured, mark_of, measured, text, utf8
+from strongroom.audit.shortening import encode as _encode
 from strongroom.base.clock import rfc3339
 from strongroom.base.version import VERSION
 
@@ -84,6 +86,7 @@ class Event:
     fingerprint: bytes | None = None
     details: Mapping[str, object] = field(default_factory=dict)
     simulated: bool = False  # the clock is a movable one
+    cut: Mapping[str, object] | None = None  # what `encode` shortened, with what stands for it
 
 
 # event code prefix -> (class, category); the longest prefix wins
@@ -107,14 +110,6 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})  # of tho
 _ENTITY_KINDS = {"policy": (5, "Policy")}
 
 
-def _by_type(value: object) -> str:
-    """Stand in for what has no place in an entry; a Secret is one of these."""
-    return f"<{type(value).__name__}>"
-
-
-_encode = msgspec.json.Encoder(enc_hook=_by_type).encode
-
-
 def class_of(code: str) -> tuple[int, int]:
     """Return the OCSF class and category of an event code."""
     found = _classes.get(code)
@@ -131,83 +126,101 @@ def encode(event: Event) -> bytes:
     """Return the leaf: compact JSON of at most 16 KiB, whatever the event holds."""
     try:
         leaf = _filled(event) if _everyday(event) else _encode(_fields(event))
-    except (TypeError, ValueError, OverflowError):  # a detail that JSON has no form for
-        leaf = _encode(_fields(_readable(event)))
-    for cut in _CUTS:
-        if len(leaf) <= MAX_ENTRY:
-            break
-        event = cut(_readable(event))
-        leaf = _encode(_fields(event))
-    return leaf
+    except (TypeError, ValueError, OverflowError, RecursionError):  # what JSON has no form for
+        return _cut(event)
+    return leaf if len(leaf) <= MAX_ENTRY else _cut(event)
 
 
-def _readable(event: Event) -> Event:
-    """Return the event without what JSON or UTF-8 have no form for."""
-    try:
-        _encode(event.details)
-    except (TypeError, ValueError, OverflowError):
-        event = replace(event, details={"cut": ["details"]})
-    return _bounded(event, path=MAX_PATH, text=MAX_REASON, short=MAX_REASON)
+# -- the entry that is too large, or holds what cannot be written
 
-
-def _bounded(event: Event, *, path: int, text: int, short: int) -> Event:
-    """Return the event with texts of at most so many characters, all of which UTF-8 can write."""
-    actor = event.actor
-    return replace(
-        event,
-        operation=_text(event.operation, short),
-        path=_text(event.path, path),
-        reason=_text(event.reason, text),
-        rules=tuple(_text(rule, short) for rule in event.rules),
-        guardrail=_text(event.guardrail, text),
-        address=_text(event.address, short),
-        actor=replace(
-            actor,
-            id=_text(actor.id, short),
-            token=_text(actor.token, short),
-            issuer=_text(actor.issuer, short),
-            environment=_text(actor.environment, short),
-            policies=tuple(_text(policy, short) for policy in actor.policies),
-        ),
-    )
-
-
-def _text(text: str, most: int) -> str:
-    whole = text.encode("utf-8", "replace").decode()
-    return whole if len(whole) <= most else whole[:most] + "…"
-
-
-def _without_details(event: Event) -> Event:
-    return replace(event, details={"cut": ["details"]}, reason=_text(event.reason, 256))
-
-
-def _with_short_lists(event: Event) -> Event:
-    """Keep the first of the policies and rules, and say how many there were."""
-    counts = {"policies": len(event.actor.policies), "rules": len(event.rules)}
-    return replace(
-        event,
-        details={"cut": ["details", "policies", "rules"], "of": counts},
-        actor=replace(event.actor, policies=event.actor.policies[:16]),
-        rules=event.rules[:16],
-    )
-
-
-def _with_short_texts(event: Event) -> Event:
-    """Bound every text: what is left fits at six bytes for each character."""
-    few = replace(
-        event,
-        details={**event.details, "cut": ["details", "policies", "rules", "texts"]},
-        actor=replace(event.actor, policies=event.actor.policies[:4]),
-        rules=event.rules[:4],
-    )
-    return _bounded(few, path=128, text=128, short=64)
-
-
-_CUTS: tuple[Callable[[Event], Event], ...] = (
-    _without_details,
-    _with_short_lists,
-    _with_short_texts,
+# the share of each list, object and long text in bytes; the characters of path and reasons; of ids
+_STEPS = (
+    (MAX_ENTRY, MAX_PATH, MAX_PATH),
+    (8192, MAX_PATH, MAX_PATH),
+    (6144, MAX_PATH, 512),
+    (4096, MAX_PATH, 256),
+    (3072, 512, 256),
+    (2048, 512, 256),
+    (1024, 256, 256),
+    (512, 256, 256),
+    (256, 128, 256),
+    (LEAST, 128, 256),
+    (LEAST, 128, 64),  # what is left of the frame fits at six bytes for each character
 )
+_LONG_TEXTS = {name: name for name in ("path", "reason", "guardrail")}
+_SHORT_TEXTS = {name: name for name in ("operation", "address", "method")}
+_ACTOR_TEXTS = {"id": "actor", "token": "session", "issuer": "issuer", "environment": "environment"}
+
+
+def _cut(event: Event) -> bytes:
+    """Return the leaf with what is large shortened, all of it alike, and what is small as it is."""
+    lists = tuple(
+        measured([utf8(each) for each in many]) for many in (event.actor.policies, event.rules)
+    )
+    details = {utf8(name): measured(value) for name, value in event.details.items()}
+    for step in _STEPS:
+        leaf = _encode(_fields(_shortened(event, lists, details, step)))
+        if len(leaf) <= MAX_ENTRY:
+            return leaf
+    return _with_fewer(event, lists, details)
+
+
+def _with_fewer(
+    event: Event, lists: tuple[Measured, ...], details: Mapping[str, Measured]
+) -> bytes:
+    """Keep the smallest details that fit, the plain ones first: there are too many of them."""
+    whole = {"details": measured({name: each.value for name, each in details.items()}).mark}
+    bare = _shortened(event, lists, {}, _STEPS[-1])
+    room = MAX_ENTRY - len(_encode(_fields(replace(bare, cut={**(bare.cut or {}), **whole}))))
+    room -= LEAST  # for the commas, and for what stands under `details`
+    kept: dict[str, Measured] = {}
+    for name, each in sorted(details.items(), key=lambda d: (d[1].mark is not None, d[1].size)):
+        room -= len(_encode({name: each.within(LEAST)}))
+        room -= len(_encode({"details." + name: each.mark})) if each.mark else 0
+        if room < 0:
+            break
+        kept[name] = each
+    few = _shortened(event, lists, kept, _STEPS[-1])
+    return _encode(_fields(replace(few, cut={**(few.cut or {}), **whole})))
+
+
+def _shortened(
+    event: Event,
+    lists: tuple[Measured, ...],
+    details: Mapping[str, Measured],
+    step: tuple[int, int, int],
+) -> Event:
+    """Return the event as one step leaves it, with what was shortened in its `cut`."""
+    share, text_most, id_most = step
+    cut: dict[str, object] = {}
+
+    def texts(holder: object, names: Mapping[str, str], most: int) -> dict[str, Any]:
+        whole = {attribute: utf8(getattr(holder, attribute)) for attribute in names}
+        cut.update({names[a]: mark_of(t) for a, t in whole.items() if len(t) > most})
+        return {attribute: text(each, most) for attribute, each in whole.items()}
+
+    def fitted(name: str, whole: Measured) -> Any:
+        found = whole.within(share)
+        if found != whole.value:
+            cut[name] = whole.mark
+        return found
+
+    return replace(
+        event,
+        **texts(event, _LONG_TEXTS, text_most),
+        **texts(event, _SHORT_TEXTS, id_most),
+        actor=replace(
+            event.actor,
+            **texts(event.actor, _ACTOR_TEXTS, id_most),
+            policies=tuple(fitted("policies", lists[0])),
+        ),
+        rules=tuple(fitted("rules", lists[1])),
+        details={
+            name: fitted(f"details.{name}" if name in _FRAME else name, each)
+            for name, each in details.items()
+        },
+        cut=cut or None,
+    )
 
 
 # -- the everyday entry: a served request, of which only a few values differ from the last one
@@ -452,8 +465,8 @@ def _unmapped(event: Event, path: str) -> dict[str, Any]:
         own["method"] = event.method
     if class_of(event.code)[0] == 6002:
         _add_origin(own, event)
-    if event.details:
-        _add_details(own, event.details)
+    if event.details or event.cut:
+        _add_details(own, event.details, event.cut)
     return own
 
 
@@ -468,8 +481,12 @@ def _add_origin(own: dict[str, Any], event: Event) -> None:
         own["method"] = event.method
 
 
-def _add_details(own: dict[str, Any], details: Mapping[str, object]) -> None:
+def _add_details(
+    own: dict[str, Any], details: Mapping[str, object], cut: Mapping[str, object] | None
+) -> None:
     """Add what a handler says, beside what the pipeline knows and never in its place."""
+    if cut:
+        own["cut"] = cut
     taken = own.keys() & details.keys() | details.keys() & _OURS
     if not taken:
         own.update(details)
@@ -479,8 +496,12 @@ def _add_details(own: dict[str, Any], details: Mapping[str, object]) -> None:
 
 
 _OURS = frozenset(
-    {"policies", "rules", "environment", "guardrail", "fingerprint", "clock", "method", "details"}
+    {
+        *("policies", "rules", "environment", "guardrail", "fingerprint", "clock", "method"),
+        *("details", "cut"),
+    }
 )
+_FRAME = _OURS | {"time", "operation", "path", "reason", "address", "actor", "session", "issuer"}
 
 
 def utc(milliseconds: int) -> datetime:
