@@ -5,7 +5,8 @@ Population  Every identity that is bound to an environment, with every path patt
 Holds when  No path under the pattern can be reached: policy grants none, or the guardrail, which
             no policy can lift, refuses all. And each environment is what the last entry of the
             log that wrote it says: none is gone, changed, or brought back.
-Not judged  Nothing.
+Not judged  An environment whose last entry was cut; a write or deletion of one that does not say
+            which, for the same reason.
 Trust       The evaluation reasons about all paths of a pattern, not about samples. T18 tries the
             same with real requests.
 """
@@ -48,7 +49,12 @@ async def _against_log(environments: Sequence[EnvironmentFact], log: Log) -> Asy
     """Give an item for each environment that is not as the log last says."""
     written: dict[str, LogEntry] = {}
     async for entry in log.entries(BEGINNING, None, ("environment.write", "environment.delete")):
-        if entry.ok and "boundary" in entry.own:
+        if not entry.ok:
+            continue
+        if entry.lacks("boundary"):
+            because = f"{entry.code} does not say of which environment: it was cut"
+            yield Item(f"entry {entry.index}", None, because, (entry.index,))
+        elif "boundary" in entry.own:
             written[str(entry.own["boundary"])] = entry
     for each in environments:
         last = written.pop(each.name, None)
@@ -69,7 +75,7 @@ def _difference(environment: EnvironmentFact, last: LogEntry | None) -> str:
     own = {} if last is None else last.own
     if last is None or last.code != "environment.write" or own.get("boundary") != environment.name:
         return "is there, and no entry says so"
-    if not {"paths", "protected", "open"} <= own.keys():
+    if last.lacks("paths") or not {"paths", "protected", "open"} <= own.keys():
         return CUT
     said = (tuple(own["paths"]), own["protected"], own["open"])
     if said == (environment.paths, environment.protected, environment.open):

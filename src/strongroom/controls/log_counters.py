@@ -78,7 +78,7 @@ def _compare(interval: Interval, heartbeat: LogEntry) -> Item | None:
     through = heartbeat.own.get("through")
     counts = heartbeat.own.get("counts")
     subject = f"interval to entry {heartbeat.index}"
-    if not isinstance(through, int) or not isinstance(counts, dict):
+    if not isinstance(through, int) or not isinstance(counts, dict) or heartbeat.lacks("counts"):
         return Item(subject, None, "the heartbeat has no counts", (heartbeat.index,))
     found = Counter(key for index, key in interval.waiting if index <= through)
     interval.waiting = [(index, key) for index, key in interval.waiting if index > through]

@@ -3,13 +3,14 @@
 Population  Every live root token, and every root token that was made in the period.
 Holds when  None lives at the run; each that was made was revoked within the time that a ceremony
             may take. There is no break-glass case yet that could account for a longer one.
-Not judged  A root token that is gone, though no entry says when.
+Not judged  A root token that is gone, though no entry says when; an entry that may have made one
+            and lacks what would tell, because it was cut.
 Trust       Making a root token is an entry that holds its accessor; so is its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LogEntry, Period
@@ -28,16 +29,19 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
             proof = () if token.entry is None else (token.entry,)
             because = f"lives since {_when(token.issued_at)}"
             yield Item(f"root token {token.accessor}", False, because, proof)
-    made = await _made(period, evidence)
+    made: dict[str, LogEntry] = {}
+    async for entry in evidence.log.entries(period.start, period.end, MAKING):
+        if not entry.ok:
+            continue
+        if accessor := made_root(entry):
+            made[accessor] = entry
+        elif may_have_made_root(entry):
+            because = f"{entry.code} does not say which token it made, or whether a root token"
+            yield Item(f"entry {entry.index}", None, because, (entry.index,))
     ended = await _ended(period, evidence) if made else {}
     for accessor, entry in made.items():
         if accessor not in live:
             yield _judge(accessor, entry, ended.get(accessor))
-
-
-async def _made(period: Period, evidence: Evidence) -> dict[str, LogEntry]:
-    entries = evidence.log.entries(period.start, period.end, MAKING)
-    return {made_root(e): e async for e in entries if e.ok and made_root(e)}
 
 
 async def _ended(period: Period, evidence: Evidence) -> dict[str, LogEntry]:
@@ -51,9 +55,25 @@ async def _ended(period: Period, evidence: Evidence) -> dict[str, LogEntry]:
 
 def made_root(entry: LogEntry) -> str:
     """Return the accessor of the root token that an entry says was made, or nothing."""
-    if entry.code == "token.create" and "root" in (entry.own.get("token_policies") or ()):
-        return str(entry.own.get("accessor", ""))
-    return str(entry.own.get("root_accessor", ""))
+    own = entry.own
+    if entry.code == "token.create" and (own.get("root") or "root" in _policies(own)):
+        return str(own.get("accessor", ""))
+    return str(own.get("root_accessor", ""))
+
+
+def may_have_made_root(entry: LogEntry) -> bool:
+    """Say whether an entry that names no root token may have made one all the same."""
+    own = entry.own
+    if entry.code != "token.create":
+        return entry.lacks("root_accessor")
+    if isinstance(own.get("root"), bool):
+        return bool(own["root"])
+    return "root" in _policies(own) or entry.lacks("token_policies", "accessor")
+
+
+def _policies(own: Mapping[str, object]) -> Sequence[object]:
+    found = own.get("token_policies")
+    return found if isinstance(found, list | tuple) else ()
 
 
 def ended_tokens(entry: LogEntry) -> list[str]:

@@ -96,7 +96,8 @@ def row_of(entry: LogEntry) -> Row:
         "path": entry.path or "",
         "outcome": {True: "ok", False: "refused or failed", None: ""}[entry.ok],
         "source": entry.source or "",
-        "rules": ", ".join(map(str, entry.own.get("rules") or ())),
+        "rules": ", ".join(map(str, entry.own.get("rules") or ()))
+        + (", and more: the entry was cut" if entry.lacks("rules") else ""),
     }
 
 

@@ -98,6 +98,14 @@ class LogEntry:
     simulated: bool = False
     own: Mapping[str, Any] = field(default_factory=dict)  # what the schema has no place for
 
+    def lacks(self, *names: str) -> bool:
+        """Say whether one of these fields was shortened, or left out, to keep the entry small.
+
+        Of one that was shortened `own` holds the first: whoever needs the whole cannot judge.
+        """
+        cut = self.own.get("cut")
+        return isinstance(cut, Mapping | list) and not {"details", *names}.isdisjoint(cut)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyCheckpoint:

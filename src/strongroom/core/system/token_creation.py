@@ -172,6 +172,7 @@ class TokenCreation:
         call.details |= {
             "accessor": issued.token.accessor,
             "token_type": wanted.kind,
+            "root": "root" in wanted.policies,
             "token_policies": wanted.policies,
             "ttl": int(wanted.ttl.total_seconds()),
             "orphan": making.orphan,
