@@ -4,13 +4,14 @@ Vault   Policy names are trimmed and lower-cased; `default-service` and `default
         nothing on a role and become `service` and `batch`, with a warning. Older names of
         fields are shown beside the new ones where they hold something.
 Differs `root` is refused when a rule is written, not only at each login. No other spelling of
-        it is taken anywhere as the name of a policy: Vault makes `Root` into `root`.
+        it is taken anywhere as the name of a policy: Vault makes `Root` into `root`. A list has
+        at most 1024 policies, and a name at most 512 characters: what is given is in the log.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, fields, replace
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Protocol, TypeVar
@@ -20,6 +21,8 @@ from strongroom.base.errors import InputError
 from strongroom.base.network import written
 from strongroom.sdk.auth import ZERO, TokenRules
 
+MOST_POLICIES: Final = 1024
+LONGEST_POLICY: Final = 512  # characters, as of the name of a policy that is written
 NAME: Final = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)  # of a user, or of a role
 
 
@@ -78,14 +81,19 @@ def policy_names(names: Collection[str]) -> tuple[str, ...]:
     return policies
 
 
-def check_policy_names(names: Iterable[str], field: str) -> None:
+def check_policy_names(names: Collection[str], field: str) -> None:
     """Raise InputError for a name that would become `root`, or be taken for it, and is not `root`.
 
+    So it does for too many, and for a name that no policy can have since it is too long.
     Names are lower-cased, so `Root` would. What a reader takes for it are wide letters and their
     like, and characters between them that do not show. Space around the items of a list is gone
     before anybody sees them, as in Vault: ` root ` in one is `root`, and is judged so.
     """
+    if len(names) > MOST_POLICIES:
+        raise InputError(field, f"at most {MOST_POLICIES} policies")
     for name in names:
+        if len(name) > LONGEST_POLICY:
+            raise InputError(field, f"a policy's name is at most {LONGEST_POLICY} characters")
         plain = "".join(c for c in normalize("NFKC", name) if c.isprintable() and not c.isspace())
         if plain.casefold() == "root" != name:
             raise InputError(field, "a name that reads as 'root' must be written so")

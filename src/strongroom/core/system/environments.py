@@ -9,6 +9,7 @@ Trust   Whoever may write here moves boundaries. To loosen one (fewer paths, not
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Annotated
@@ -29,6 +30,7 @@ from strongroom.identity.records import Environment
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 
 MOST_PATHS, LONGEST_PATH = 256, 512
+MOST_WRITTEN = 4000  # bytes of all paths as JSON: an entry of the log holds them whole
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 
@@ -168,6 +170,8 @@ def _check(environment: Environment) -> None:
         wrong = _wrong(path)
         if wrong:
             raise InputError("paths", wrong)
+    if len(json.dumps(environment.paths, ensure_ascii=False).encode()) > MOST_WRITTEN:
+        raise InputError("paths", f"together at most {MOST_WRITTEN} bytes, written as JSON")
 
 
 def _wrong(path: str) -> str | None:

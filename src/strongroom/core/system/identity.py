@@ -4,7 +4,8 @@ Vault   Entities by id or name; writing one that exists changes what was sent. A
         name at one auth mount; an entity has at most one at each. Groups and merging have no
         paths yet.
 Differs Names of entities are case-sensitive. A request that OpenBao answers with 500 for what
-        was sent (metadata beyond its limits) is 400.
+        was sent (metadata beyond its limits) is 400. At most 100 entities are deleted at once, so
+        that the log's entry names each.
 Trust   Whoever may write entities can give any of them any policy but root, and bind it to an
         environment by the metadata `environment`; a caller that is itself bound cannot bind one
         elsewhere, nor lift or change a binding.
@@ -27,6 +28,8 @@ from strongroom.identity.shown import shown_entity
 from strongroom.identity.tokens import kept
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import check_policy_names
+
+MOST_AT_ONCE = 100  # of whom one entry of the log can hold the ids
 
 Metadata = Annotated[Mapping[str, str], Help("Metadata; `environment` binds to one.")]
 Policies = Annotated[tuple[str, ...], Help("Policies, beside those of its tokens.")]
@@ -272,6 +275,8 @@ class IdentityRoutes:
     async def drop_all(self, call: SystemCall, given: Ids) -> None:
         if not given.entity_ids:
             raise InputError("", "missing entity ids to delete")
+        if len(given.entity_ids) > MOST_AT_ONCE:
+            raise InputError("entity_ids", f"at most {MOST_AT_ONCE} at once")
         for each in dict.fromkeys(given.entity_ids):
             await self._drop(call, await by_id(call, each))
 
