@@ -272,6 +272,7 @@ def surroundings_of(configuration: Configuration) -> Surroundings:
         packs=packs,
         files=lambda: written_files(configuration, packs),
         witnesses=lambda: [str(witness.key) for witness in configuration.log.witnesses],
+        host=gethostname(),
     )
 
 

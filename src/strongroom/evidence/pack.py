@@ -24,9 +24,10 @@ from typing import Any
 from strongroom.audit.log import Published
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import PreconditionError
-from strongroom.base.version import VERSION
 from strongroom.core.server import Server
+from strongroom.crypto.checkpoint import Checkpoint
 from strongroom.crypto.merkle import Tree, leaf_hash
+from strongroom.crypto.note import Note
 from strongroom.evidence import rendering
 from strongroom.evidence.acting import event_of
 from strongroom.evidence.canonical import canonical
@@ -50,6 +51,7 @@ from strongroom.evidence.segments import (
     write_entries,
     write_proofs,
 )
+from strongroom.evidence.sources import made_by
 from strongroom.evidence.staging import Staging, digest_of_file, zip_folder
 from strongroom.evidence.verify import FORMAT, written
 from strongroom.sdk.control import Period
@@ -117,7 +119,7 @@ class Packs:
         log = await reading(server, await checkpoint(server), self.runs.surroundings)
         told = Told(
             system=server.settings.cluster_name,
-            version=VERSION,
+            made_by=made_by(self.runs.surroundings.host),
             origin=server.log.origin,
             vkey=server.log.verifier_key,
             period=period,
@@ -125,6 +127,7 @@ class Packs:
             simulated=server.settings.simulated,
             framework=load_framework("soc2"),
             checkpoint_size=log.published.size,
+            checkpoint_root=b64encode(_root(log.published)).decode(),
             witnesses=tuple(self.runs.surroundings.witnesses()),
         )
         results = self._tests(staging, rows)
@@ -205,6 +208,9 @@ class Packs:
             "source": "log" if population.codes else "state",
             "counted": await population.counted(sources, told.period),
             "counts": population.counts,
+            "checkpoint": {"size": told.checkpoint_size, "root": told.checkpoint_root},
+            "made_at": rfc3339(told.made_at),
+            "made_by": dict(told.made_by),
         }
         if population.codes:
             first, end = await stretch(log, told.period, to_pack=population.to_pack)
@@ -256,12 +262,16 @@ class Packs:
         }
 
 
+def _root(published: Published) -> bytes:
+    return Checkpoint.parse(Note.parse(published.note).text).root
+
+
 def _about(name: str, told: Told) -> dict[str, Any]:
     """Return what the manifest says of the pack as a whole."""
     return {
         "name": name,
         "made_at": rfc3339(told.made_at),
-        "made_by": f"strongroom {VERSION}",
+        "made_by": dict(told.made_by),
         "system": told.system,
         "period": {
             "start": rfc3339(told.period.start),

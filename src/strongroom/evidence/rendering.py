@@ -53,7 +53,7 @@ class Told:
     """What every page and workbook says of where it comes from."""
 
     system: str
-    version: str
+    made_by: Mapping[str, str]
     origin: str
     vkey: str
     period: Period
@@ -61,6 +61,7 @@ class Told:
     simulated: bool
     framework: Framework
     checkpoint_size: int
+    checkpoint_root: str
     witnesses: tuple[str, ...] = ()
 
     @property
@@ -77,7 +78,7 @@ class Told:
             "title": title,
             "system": self.system,
             "period": f"{start} to {end} UTC",
-            "made_at": f"{self.made_at:%Y-%m-%d %H:%M:%S} UTC by strongroom {self.version}",
+            "made_at": f"{self.made_at:%Y-%m-%d %H:%M:%S} UTC by {self.made_by['program']}",
             "simulated": self.simulated,
         }
 
@@ -131,12 +132,14 @@ def _about(told: Told, *more: tuple[str, str]) -> list[tuple[str, str]]:
     return [
         *more[:1],
         ("system", f"{told.system} (log {told.origin})"),
-        ("made by", f"strongroom {told.version}, by the server itself"),
+        ("made by", f"{told.made_by['program']}, by the server itself"),
+        ("build", told.made_by["build"]),
+        ("host", told.made_by["host"] or "not known"),
         ("made at", rfc3339(told.made_at)),
         ("clock", told.clock),
         ("period", in_words(told.period)),
         *more[1:],
-        ("log checkpoint", f"size {told.checkpoint_size}"),
+        ("log checkpoint", f"size {told.checkpoint_size}, root {told.checkpoint_root}"),
         ("witnesses", witnesses),
     ]
 
@@ -220,7 +223,7 @@ def _reconciled(frozen: Mapping[str, Any]) -> str:
 
 
 def _result_page(told: Told, result: Mapping[str, Any]) -> dict[str, Any]:
-    texts, tree = result["texts"], result["checkpoint"]
+    texts, tree, made = result["texts"], result["checkpoint"], result["made_by"]
     shown = [_item(item) for item in result["items"]]
     broken = [item for item, raw in zip(shown, result["items"], strict=True) if not raw["held"]]
     held = [item for item, raw in zip(shown, result["items"], strict=True) if raw["held"]]
@@ -249,6 +252,7 @@ def _result_page(told: Told, result: Mapping[str, Any]) -> dict[str, Any]:
             ["in the log", f"entry {result['entry']} has the digest of the result"],
             ["checkpoint", f"size {tree['size']}, root {tree['root']}"],
             ["definition", result["definition"]],
+            ["made by", f"{made['program']}, build {made['build']}, on {made['host'] or '?'}"],
             ["clock", told.clock],
         ],
         "broken": broken[:MOST_ITEMS],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ class Result:
     period: Period
     ran_at: datetime
     simulated: bool
+    made_by: Mapping[str, str]
     checkpoint_size: int
     checkpoint_root: str  # base64
     items: tuple[Item, ...]
@@ -59,6 +60,7 @@ class Result:
                 "period_start": rfc3339(self.period.start),
                 "period_end": rfc3339(self.period.end),
                 "ran_at": rfc3339(self.ran_at),
+                "made_by": dict(self.made_by),
                 "clock": "simulated" if self.simulated else "system",
                 "checkpoint": {"size": self.checkpoint_size, "root": self.checkpoint_root},
                 "verdict": self.verdict.value,
@@ -74,6 +76,7 @@ class Result:
         return {
             "control": self.control,
             "definition": self.definition,
+            "build": self.made_by["build"],
             "run": self.run,
             "period_start": rfc3339(self.period.start),
             "period_end": rfc3339(self.period.end),

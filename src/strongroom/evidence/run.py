@@ -25,6 +25,7 @@ from strongroom.evidence.gathering import gather
 from strongroom.evidence.probing import Probing
 from strongroom.evidence.records import CONTROL_RUNS, ControlRun
 from strongroom.evidence.results import Result
+from strongroom.evidence.sources import made_by
 from strongroom.evidence.surroundings import Surroundings
 from strongroom.sdk.control import ControlTest, Evidence, Item, Period
 from strongroom.storage.store import upper
@@ -82,6 +83,7 @@ class ControlRuns:
             period=period,
             ran_at=self.server.clock.now(),
             simulated=self.server.settings.simulated,
+            made_by=made_by(self.surroundings.host),
             checkpoint_size=tree.size,
             checkpoint_root=b64encode(tree.root).decode(),
             items=tuple(items),
