@@ -118,3 +118,27 @@ async def test_an_entry_that_was_cut_judges_nothing() -> None:
     log = FakeLog([entry(3, "environment.write", boundary="production", cut=["paths"])])
 
     assert await found(CONTROL, access=FakeAccess([stored()]), log=log) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        entry(3, "environment.write", cut=["details"]),
+        entry(3, "environment.delete", cut={"details": {"count": 2}}),
+    ],
+)
+async def test_an_entry_that_does_not_say_which_environment_is_not_passed_over(
+    last: LogEntry,
+) -> None:
+    [item] = await items(CONTROL, log=FakeLog([last]))
+
+    assert (item.subject, item.held) == ("entry 3", None)
+
+
+async def test_paths_that_were_shortened_are_not_compared() -> None:
+    cut = {"paths": {"count": 60, "sha256": "00" * 32}}
+    last = replace(wrote(3), own={**wrote(3).own, "cut": cut})
+
+    [item] = await items(CONTROL, access=FakeAccess([stored(entry=3)]), log=FakeLog([last]))
+
+    assert (item.subject, item.held) == ("environment production", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from strongroom.controls.log_counters import CONTROL
@@ -50,6 +52,11 @@ STOP = entry(4, "server.stop", 1)
             id="a crash loses its counts",
         ),
         pytest.param([START, READ], Verdict.INCONCLUSIVE, id="never a heartbeat"),
+        pytest.param(
+            [START, READ, REFUSED, replace(GOOD, own={**GOOD.own, "cut": {"counts": {}}})],
+            Verdict.INCONCLUSIVE,
+            id="a heartbeat whose counts were cut",
+        ),
         pytest.param(
             [START, READ, REFUSED, entry(3, "log.heartbeat", 1)],
             Verdict.INCONCLUSIVE,

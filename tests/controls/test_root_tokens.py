@@ -23,6 +23,9 @@ ROOT = LiveToken(
 INIT = entry(1, "seal.init", 0, root_accessor="r1")
 CHILD = entry(5, "token.create", 2, accessor="r2", token_policies=["root"])
 
+MANY = {"token_policies": {"count": 40, "sha256": "00" * 32}}
+ALL = {"accessors": {"count": 900, "sha256": "00" * 32}}
+
 
 @pytest.mark.parametrize(
     ("live", "log", "expected"),
@@ -56,6 +59,48 @@ CHILD = entry(5, "token.create", 2, accessor="r2", token_policies=["root"])
         ),
         pytest.param(
             [], [entry(2, "token.create", accessor="t1")], Verdict.NOT_EXERCISED, id="none"
+        ),
+        pytest.param(
+            [],
+            [entry(2, "token.create", cut=["details"])],
+            Verdict.INCONCLUSIVE,
+            id="an entry that lost its details",
+        ),
+        pytest.param(
+            [],
+            [entry(2, "seal.generate-root", cut={"details": {"count": 9}})],
+            Verdict.INCONCLUSIVE,
+            id="a ceremony that lost its details",
+        ),
+        pytest.param(
+            [],
+            [entry(2, "token.create", accessor="t1", token_policies=["a"], cut=MANY)],
+            Verdict.INCONCLUSIVE,
+            id="policies that were cut, and nothing else says whether root is one",
+        ),
+        pytest.param(
+            [],
+            [entry(2, "token.create", accessor="t1", root=False, token_policies=["a"], cut=MANY)],
+            Verdict.NOT_EXERCISED,
+            id="policies that were cut, of a token that is not root",
+        ),
+        pytest.param(
+            [],
+            [entry(2, "token.create", root=True, token_policies=["root"])],
+            Verdict.INCONCLUSIVE,
+            id="a root token without its accessor",
+        ),
+        pytest.param(
+            [],
+            [entry(2, "token.create", root=True, accessor="r3"), entry(9, "token.expire", cut=ALL)],
+            Verdict.INCONCLUSIVE,
+            id="its end is among those that were cut",
+        ),
+        pytest.param(
+            [],
+            [entry(2, "token.create", ok=False, cut=["details"])],
+            Verdict.NOT_EXERCISED,
+            id="a refusal, which made none",
         ),
     ],
 )

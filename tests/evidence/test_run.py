@@ -87,6 +87,8 @@ class TestAQuietQuarter:
             entries = await lent.server.log.entries(first, lent.server.log.size)
         made = [decoded(e.index, e.leaf) for e in entries]
         assert {e.actor for e in made} == {"system", "control:T18", "control:T35"}
+        issued = {e.own["accessor"] for e in made if e.code == "control.identity"}
+        assert issued == {e.token for e in made if e.token}
 
     async def test_each_result_is_in_the_log_by_its_digest(self, tmp_path: Path) -> None:
         async with company(tmp_path) as lent:

@@ -31,7 +31,7 @@ from strongroom.identity.records import (
     Entity,
     StoredPolicy,
 )
-from strongroom.identity.tokens import Wanted
+from strongroom.identity.tokens import Issued, Wanted
 from strongroom.sdk.control import Answered, Prober, WriteRoute
 from strongroom.sdk.engine import Endpoint, Help, Json, Route
 from strongroom.storage.records import CELLS
@@ -99,19 +99,22 @@ class Probing:
         self, control: str, *, environment: str = "", policy: str = ""
     ) -> AsyncIterator[Prober]:
         name = f"{OWN}{control}"
-        token, _ = await act(
-            self.server,
-            "control.identity",
-            f"strongroom/evidence/identity/{control}",
-            {"control": control, "synthetic": True, "bound_to": environment, "made": True},
-            lambda tx: self._make(tx, name, environment, policy),
-        )
+        details: dict[str, object] = {"control": control, "synthetic": True, "made": True}
+        details["bound_to"] = environment
+
+        async def make(tx: Transaction) -> Secret:
+            issued = await self._make(tx, name, environment, policy)
+            details["accessor"] = issued.token.accessor
+            return issued.text
+
+        path = f"strongroom/evidence/identity/{control}"
+        token, _ = await act(self.server, "control.identity", path, details, make)
         try:
             yield Requests(self.server, token)
         finally:
             await self._remove(control, [name], [])
 
-    async def _make(self, tx: Transaction, name: str, environment: str, policy: str) -> Secret:
+    async def _make(self, tx: Transaction, name: str, environment: str, policy: str) -> Issued:
         now = self.server.clock.now()
         metadata = {"synthetic": "true"} | ({"environment": environment} if environment else {})
         held = (name.lower(),) if policy else ()
@@ -137,7 +140,7 @@ class Probing:
             renewable=False,
             entity=name,
         )
-        return self.server.tokens.issue(tx, wanted, now).text
+        return self.server.tokens.issue(tx, wanted, now)
 
     # -- mounts
 

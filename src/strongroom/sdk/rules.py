@@ -5,7 +5,7 @@ Vault   Policy names are trimmed and lower-cased; `default-service` and `default
         fields are shown beside the new ones where they hold something.
 Differs `root` is refused when a rule is written, not only at each login. No other spelling of
         it is taken anywhere as the name of a policy: Vault makes `Root` into `root`. A list has
-        at most 1024 policies, and a name at most 512 characters: what is given is in the log.
+        at most 1024 policies, and a name at most 512 characters, as that of a policy.
 """
 
 from __future__ import annotations
