@@ -28,6 +28,7 @@ class Answering:
     away: set[str] = field(default_factory=set)
     heads: dict[str, Head] = field(default_factory=dict)
     received: list[dict[str, object]] = field(default_factory=list)
+    now: int = 1_790_000_000
 
     def post(self, url: str, body: bytes) -> Reply:
         name = url.removeprefix("https://").removesuffix("/add-checkpoint")
@@ -35,9 +36,7 @@ class Answering:
             raise UpstreamError(f"witness {name}: away")
         logs = {LOG.name: [LOG.verifier()]}
         submission = Submission.parse(body)
-        given = answer(
-            submission, self.heads.get(name), logs=logs, key=KEYS[name], now=1_790_000_000
-        )
+        given = answer(submission, self.heads.get(name), logs=logs, key=KEYS[name], now=self.now)
         if given.head is not None:
             self.heads[name] = given.head
         return Reply(given.status, given.content_type, given.body)
@@ -119,6 +118,22 @@ async def test_a_server_that_starts_again_learns_what_its_witnesses_have(
 
     assert before == (3, [LOG.name, *NAMES])
     assert signers(log.checkpoint) == (5, [LOG.name, *NAMES])
+
+
+async def test_a_witness_that_cosigns_the_same_size_again_replaces_nothing(
+    kept: Kept, answering: Answering
+) -> None:
+    """So it does after a stop between the cosignature and the entry that says that it came."""
+    await kept.add(3)
+    await kept.log.publish(NOW)
+    await answering.of(kept.log).round(NOW)
+    stored = await kept.database.rows("SELECT * FROM cosignature ORDER BY witness", ())
+
+    answering.now += 60
+    done = await answering.of(kept.log).round(NOW)
+
+    assert done == 2
+    assert await kept.database.rows("SELECT * FROM cosignature ORDER BY witness", ()) == stored
 
 
 async def test_a_proof_carries_the_cosignatures_of_its_checkpoint(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pysqlite3
 import pytest
 
 from strongroom.base.errors import UnavailableError
+from strongroom.storage import commit as module
 from strongroom.storage.commit import MAX_LEAF, Committed, Problem, Request
 from strongroom.storage.database import Database
 from strongroom.storage.records import CLEAR_SETTINGS, ClearSetting
@@ -42,17 +44,22 @@ class TestTheFence:
         change.changed("policy:x")
         change.changed("policy:y")
 
-        before = desk.submit(None, generation=now)
-        made = desk.submit(change, generation=now)
-        behind = desk.submit(None, generation=now)
-        unfenced = desk.submit(None)
+        write, unfenced_write = desk.transaction(), desk.transaction()
+        write.put(CLEAR_SETTINGS, ClearSetting("a", "v"))
+        unfenced_write.put(CLEAR_SETTINGS, ClearSetting("b", "v"))
 
-        assert [(await o).problem for o in (before, made, behind, unfenced)] == [
-            None,
+        made = desk.submit(change, generation=now)
+        behind = desk.submit(write, generation=now)
+        unfenced = desk.submit(unfenced_write)
+        read = desk.submit(None, generation=now)
+
+        assert [(await o).problem for o in (made, behind, unfenced, read)] == [
             None,
             Problem.STALE,
             None,
+            None,
         ]
+        assert (await read).index < (await made).index  # it says that it came before
         assert (await made).generation == now + 2
         assert [topic for done in told for topic in done.topics] == [
             (now + 1, "policy:x"),
@@ -83,6 +90,44 @@ class TestABatch:
 
         assert first.problem is None
         assert second.problem is Problem.CONFLICT
+
+    async def test_a_read_stands_before_the_writes_of_its_batch(self, desk: Desk) -> None:
+        await desk.keep(a=1)
+        writer, reader = desk.transaction(), desk.transaction()
+        await desk.store(writer).put("a", 2)
+        assert await desk.store(reader).fetch("a", int) == 1
+
+        written, read = await asyncio.gather(desk.submit(writer), desk.submit(reader))
+
+        assert (read.index, written.index) == (1, 2)
+
+    async def test_a_read_that_a_write_has_overtaken_is_made_again(self, desk: Desk) -> None:
+        await desk.keep(a=1, b=1)
+        late, other, nothing = (desk.transaction() for _ in range(3))
+        assert await desk.store(late).fetch("a", int) == 1
+        assert await desk.store(other).fetch("b", int) == 1
+        assert await desk.store(nothing).find("c", int) is None
+        removing = desk.transaction()
+        await desk.store(removing).delete("a")
+        assert (await desk.submit(removing)).problem is None
+
+        assert (await desk.submit(late)).problem is Problem.CONFLICT
+        assert (await desk.submit(other)).problem is None
+        assert (await desk.submit(nothing)).problem is None
+
+    async def test_what_was_forgotten_counts_as_written(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "REMEMBERED", 2)
+        await desk.keep(a=1)
+        early = desk.transaction()
+        assert await desk.store(early).fetch("a", int) == 1
+        await desk.keep(b=1, c=1, d=1)
+        now = desk.transaction()
+        assert await desk.store(now).fetch("a", int) == 1
+
+        assert (await desk.submit(early)).problem is Problem.CONFLICT
+        assert (await desk.submit(now)).problem is None
 
     @pytest.mark.parametrize("poison", UNBINDABLE, ids=["number", "text", "object", "nul"])
     async def test_a_value_that_cannot_be_bound_spoils_its_request_alone(
@@ -239,4 +284,31 @@ class TestTheLogIsAppendOnly:
         assert isinstance(outcome.problem, Exception)
         if verb in ("update", "delete"):
             assert "append-only" in str(outcome.problem)
+        assert await desk.database.rows(f"SELECT * FROM {table}", ()) == before
+
+    REPLACED = {
+        "entry": "(idx, leaf) SELECT idx, ? FROM entry",
+        "tile": "(level, n, hashes) SELECT level, n, ? FROM tile",
+        "checkpoint": "(size, at, note) SELECT size, at, ? FROM checkpoint",
+        "cosignature": "(size, witness, at, line) SELECT size, witness, at, ? FROM cosignature",
+    }
+
+    @pytest.mark.parametrize("table", [*REPLACED])
+    async def test_another_row_of_the_same_key_is_refused_whoever_asks(
+        self, desk: Desk, url: str, table: str
+    ) -> None:
+        """On SQLite a connection that leaves `recursive_triggers` off deletes unasked."""
+        if not url.startswith("sqlite"):
+            pytest.skip("PostgreSQL has no REPLACE; its upsert is an UPDATE")
+        tx = desk.transaction()
+        for statement in self.FILL:
+            tx.run(statement, (b"h",) if "?" in statement else ())
+        assert (await desk.commit(tx)).problem is None
+        before = await desk.database.rows(f"SELECT * FROM {table}", ())
+        other = pysqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None)
+
+        with pytest.raises(pysqlite3.IntegrityError, match="append-only"):
+            other.execute(f"INSERT OR REPLACE INTO {table} {self.REPLACED[table]}", ("other",))
+
+        other.close()
         assert await desk.database.rows(f"SELECT * FROM {table}", ()) == before

@@ -63,8 +63,9 @@ INSERT_TILE = "INSERT INTO tile (level, n, hashes) VALUES (?, ?, ?) ON CONFLICT 
 INSERT_CHECKPOINT = (
     "INSERT INTO checkpoint (size, at, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
-INSERT_COSIGNATURE = (
-    "INSERT INTO cosignature (size, witness, at, line) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+INSERT_COSIGNATURE = (  # a second of the same witness is left out here: a trigger refuses it
+    "INSERT INTO cosignature (size, witness, at, line) SELECT ?, ?, ?, ? "
+    "WHERE NOT EXISTS (SELECT 1 FROM cosignature WHERE size = ? AND witness = ?)"
 )
 LATEST_COSIGNED = (
     "SELECT c.note, s.line FROM checkpoint c JOIN cosignature s ON s.size = c.size "
@@ -296,7 +297,8 @@ class Log:
         self, published: Published, witness: str, line: NoteSignature, now: datetime
     ) -> None:
         """Keep a witness's signature on a checkpoint of ours; the caller has verified it."""
-        values = (published.size, witness, micros(now), line.line())
+        key = published.size, witness
+        values = (*key, micros(now), line.line(), *key)
         await self._store([Write(INSERT_COSIGNATURE, values, stamped=False)], lambda: None)
         known = self.witnessed
         ours = Checkpoint.parse(Note.parse(published.note).text)

@@ -105,7 +105,11 @@ def serve(session: Session, key_file: Path, state: Path, listen: str) -> None:
 @key_option
 @state_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The cosigned checkpoint.")
-@click.option("--ca-cert", type=click.Path(path_type=Path), help="For an https:// log.")
+@click.option(
+    "--ca-cert",
+    type=click.Path(path_type=Path),
+    help="For an https:// log; else STRONGROOM_CACERT, as elsewhere.",
+)
 @in_session
 def pull(  # noqa: PLR0913, PLR0917  one for each option
     session: Session,
@@ -120,6 +124,8 @@ def pull(  # noqa: PLR0913, PLR0917  one for each option
     URL is the log's address or a directory. Exit status 3 if the history was not kept.
     """
     key = read_key(key_file)
+    if ca_cert is None and (named := session.setting("ca_cert")):
+        ca_cert = Path(named)
     with held(state) as file:
         try:
             with reading(url, ca_cert) as source:
