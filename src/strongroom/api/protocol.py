@@ -6,7 +6,8 @@ Vault  llhttp knows neither `LIST` nor `SCAN`. It is fed `LINK` and `LOCK` in th
        beginning of a message only, and what is a client's own `LINK` stays one.
 Order  Requests of a connection are answered in the order they came. A request that was handed
        to the application runs to its end, also when the client goes away meanwhile. What cannot
-       be read is refused once the application has written that down.
+       be read is refused once the application has written that down. What waited or was not whole
+       when the connection ended is written down as well.
 Trust  A client may send any bytes at any pace. It holds a connection no longer than the
        deadlines of `EdgeLimits`, and no more memory than its caps: both count from the first
        byte, before anything is known of the client. Refusals tell it nothing about the server.
@@ -55,6 +56,8 @@ _NO_SUCH_METHOD: Final = refusal(
     headers=((b"allow", b"GET, POST, PUT, PATCH, DELETE, LIST, SCAN, HEAD"),),
 )
 _NO_SUCH_EXPECTATION: Final = refusal(417, "unsupported expectation")
+_NOT_WHOLE: Final = refusal(400, "the connection ended before the request was whole")
+_NOT_SERVED: Final = refusal(400, "the connection ended before the request was served")
 
 
 class _RefusedError(Exception):
@@ -82,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._paused = False  # reading
         self._choked = False  # writing
         self._fault: HttpResponse | None = None  # to be sent when all before it is answered
-        self._on_record = False  # the application has been told of the fault
+        self._on_record = False  # the application has been told of the fault, or need not be
         # Of the message that arrives
         self._stage = _BETWEEN
         self._timed = _BETWEEN  # the stage for which the deadline was set
@@ -125,12 +128,11 @@ class Connection(asyncio.Protocol):
             self._send_fault()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
-        """Forget what was not begun; what was begun goes on without us."""
-        self._lost = self._deaf = True
+        """Have what was not begun written down; what was begun goes on without us."""
+        self._give_up()
         self._edge.connections.discard(self)
         self._edge.buffered -= self._buffered
         self._buffered = 0
-        self._ready.clear()
         del self._parser  # which refers to us
 
     def data_received(self, data: bytes) -> None:
@@ -161,8 +163,13 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer what has arrived also to a client that will send no more."""
         self._deaf = True
-        self._half_closed = (self._busy or bool(self._ready)) and self._tls is None
-        return self._half_closed
+        self._miss_the_rest()
+        awaited = self._busy or bool(self._ready) or self._fault is not None
+        self._half_closed = awaited and not self._closing and self._tls is None
+        if self._half_closed and not self._busy:
+            self._pump()
+            self._settle()
+        return self._half_closed and not self._closing
 
     def pause_writing(self) -> None:
         """Serve nothing more until the client reads."""
@@ -294,6 +301,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Cut the connection."""
+        self._give_up()
         self._transport.abort()
 
     # Reading
@@ -448,40 +456,69 @@ class Connection(asyncio.Protocol):
         It adds to the response by what it is found in the record again. To be busy is no fault of
         the client's, and to write that down would make it worse.
         """
-        edge = self._edge
-        if edge.refused is None or fault is _BUSY or edge.under_way >= self._limits.requests:
+        if fault is _BUSY or not self._may_tell():
             self._send_fault()
             return
-        edge.under_way += 1
         self._busy = self._on_record = True
+        self._tell(self._seen(), fault)
+
+    def _may_tell(self) -> bool:
+        return self._edge.refused is not None and self._edge.under_way < self._limits.requests
+
+    def _tell(self, request: HttpRequest, fault: HttpResponse) -> None:
+        edge = self._edge
+        assert edge.refused is not None
+        edge.under_way += 1
         exchange = Exchange(self, head=False, keep=False, held=0)
         try:
-            edge.refused(self._seen(), fault, exchange.respond)
+            edge.refused(request, fault, exchange.respond)
         except Exception as error:  # noqa: BLE001  a defect of the application
             report(error)
             if not exchange.answered:
                 exchange.respond(fault)
+
+    def _miss_the_rest(self) -> None:
+        """Find fault with a message that has begun and of which no more will come."""
+        if self._fault is None and (self._stage != _BETWEEN or self._verb_start):
+            self._fault = _NOT_WHOLE
+
+    def _give_up(self) -> None:
+        """Answer nobody any more, and have written down what was not begun. Twice is once."""
+        self._lost = self._deaf = True
+        unserved = [(request, _NOT_SERVED) for request, _ in self._ready]
+        self._ready.clear()
+        self._miss_the_rest()
+        if self._fault not in (None, _BUSY) and not self._on_record:
+            self._on_record = True
+            unserved.append((self._seen(), self._fault))
+        for request, fault in unserved:
+            if self._may_tell():
+                self._tell(request, fault)
 
     def _seen(self) -> HttpRequest:
         """Return what is known of the message that could not be read to its end."""
         if self._stage == _BETWEEN:
             return HttpRequest("", b"", b"", [], b"", self._peer, self._tls)
         path, _, query = self._url[max(0, self._url.find(b"/v1/")) :].partition(b"?")
-        peer = self._peer
+        peer, method = self._peer, self._method
+        if self._url and not method:  # its header did not come to an end
+            verb = self._parser.get_method()
+            method = _MEANT[verb] if self._aliased else verb.decode()
         if self._proxied:
             with contextlib.suppress(InputError):
                 peer = client_of(self._headers, peer, self._trusted_proxies)
-        return HttpRequest(self._method, path, query, self._headers, b"", peer, self._tls)
+        return HttpRequest(method, path, query, self._headers, b"", peer, self._tls)
 
     def _send_fault(self) -> None:
         """Refuse, and give the client a moment to read it although it may still be sending."""
         assert self._fault is not None
-        self._deaf = self._closing = True
+        self._deaf = self._closing = self._on_record = True
         self._transport.write(encode(self._fault, date=self._edge.date, last=True, head=False))
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
         if self._half_closed:
             self._transport.close()
+        elif self._transport.can_write_eof():
+            with contextlib.suppress(OSError):  # it has gone, which nobody has told us yet
+                self._transport.write_eof()
         self._resume_reading()
         self.deadline = self._edge.loop.time() + self._limits.linger_seconds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from strongroom.api.server import Listener, Server
 from strongroom.api.wire import Application
 from strongroom.base.clock import SystemClock
 from tests.api.server.running import Echo, Running
+from tests.api.serving import Served, serving
 
 Serve = Callable[..., Coroutine[Any, Any, Running]]
 
@@ -46,3 +48,10 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for running in started:
         await running.end()
+
+
+@pytest_asyncio.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """Give the whole application, unsealed, for a server to serve."""
+    async with serving(f"sqlite://{tmp_path / 'strongroom.db'}") as running:
+        yield running

@@ -4,51 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from strongroom.api.wire import HttpRequest, HttpResponse, Respond
+from strongroom.api.wire import HttpResponse
 from strongroom.core.noise import ALLOWED, MOST, Noise
 from strongroom.core.runtime import Runtime
-from strongroom.crypto.merkle import leaf_hash
 from tests.api.server.conftest import Serve
-from tests.api.server.running import Echo, Gated, Reply, Running, get, post, until
-from tests.api.serving import NOW, Served, serving
-from tests.audit.ocsf import check
+from tests.api.server.recorded import Recording, entry_of, leaves
+from tests.api.server.running import Echo, Gated, Running, get, post, until
+from tests.api.serving import NOW, Served
 
 TOKEN = "hvs.planted"
 LIMIT = 1000
 
 
 @pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(f"sqlite://{tmp_path / 'strongroom.db'}") as running:
-        yield running
-
-
-@pytest.fixture
 async def running(serve: Serve, served: Served) -> Running:
     return await serve(served.application, body_bytes=LIMIT, header_bytes=4096)
-
-
-async def entry_of(served: Served, reply: Reply) -> dict[str, Any]:
-    """Return the entry that an answer's receipt names; its digest is the receipt's."""
-    index, _, digest = reply.headers["audit-receipt"].partition(".")
-    [found] = await served.server.log.entries(int(index), int(index) + 1)
-    assert leaf_hash(found.leaf).hex() == digest
-    fields: dict[str, Any] = json.loads(found.leaf)
-    check(fields)
-    return fields
-
-
-async def leaves(served: Served) -> list[dict[str, Any]]:
-    log = served.server.log
-    return [json.loads(entry.leaf) for entry in await log.entries(0, log.size)]
 
 
 REFUSED: dict[str, tuple[bytes, int, str]] = {
@@ -211,17 +186,6 @@ async def test_what_cannot_be_committed_is_refused_all_the_same(
 
     assert reply.status == 413
     assert "audit-receipt" not in reply.headers
-
-
-class Recording(Echo):
-    """Holds on to what it is to write down."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: list[tuple[HttpRequest, HttpResponse, Respond]] = []
-
-    def refused(self, request: HttpRequest, response: HttpResponse, respond: Respond) -> None:
-        self.held.append((request, response, respond))
 
 
 class TestWhileItIsWrittenDown:
