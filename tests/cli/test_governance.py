@@ -207,6 +207,17 @@ class TestEvidence:
     def test_a_run_that_holds_is_status_0(self, served: Shell) -> None:
         assert served("evidence", "run", LONG_AGO, "-control=T36").code == 0
 
+    def test_a_pack_of_some_controls_is_told_to_be_partial(self, served: Shell, made: Made) -> None:
+        done = served("verify", str(made.pack), "--vkey", made.vkey)
+        data = served("verify", "-format=json", str(made.pack), "--vkey", made.vkey).data
+
+        assert done.code == 0
+        assert "it is partial: T02, T03, T12, " in done.out
+        assert "T67 are not in this pack" in done.out
+        assert data["completeness"] == "partial"
+        assert "T02" in data["left_out"]
+        assert "T05" not in data["left_out"]
+
     def test_a_run_is_shown_with_what_did_not_hold(self, served: Shell, made: Made) -> None:
         done = served("evidence", "show", made.run)
 

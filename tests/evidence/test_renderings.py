@@ -91,6 +91,19 @@ class TestPages:
         text = reader.pages[0].extract_text()
         assert [t for t in ("T02", "T18", "T36", "T67") if t not in text] == []
 
+    @pytest.mark.parametrize("page", ["summary.pdf", "README.pdf"])
+    def test_a_partial_pack_says_on_its_pages_which_tests_it_has_not(
+        self, page: str, taken: Taken, whole: Taken
+    ) -> None:
+        part, full = (
+            " ".join(" ".join(p.extract_text() for p in PdfReader(io.BytesIO(data)).pages).split())
+            for data in (unpacked(whole.path)[page], unpacked(taken.path)[page])
+        )
+
+        assert "This pack is partial: T02, T03, T05" in part
+        assert "T63 are not in this pack" in part
+        assert "partial" not in full
+
     def test_text_of_others_is_never_markup(self) -> None:
         frame = {
             "title": '#panic("no") *bold* $x$',

@@ -175,6 +175,10 @@ def pack(
     output.write_bytes(reply.raw)
     found = {"pack": str(output), "bytes": len(reply.raw)}
     session.answer(found, lambda: session.output.done(f"the pack is {output}"))
+    if controls:
+        session.output.note(
+            "note: it has the controls that were named; without others it is partial"
+        )
 
 
 @command("packs")

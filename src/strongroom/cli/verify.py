@@ -56,6 +56,8 @@ def _as_data(found: Verification) -> dict[str, Any]:
     return {
         "sound": found.ok,
         "key_given": found.key_given,
+        "completeness": "partial" if found.lacks else "complete" if found.ok else "unknown",
+        "left_out": list(found.left_out),
         "witnesses": witnesses,
         "checks": checks,
     }
@@ -64,6 +66,8 @@ def _as_data(found: Verification) -> dict[str, Any]:
 def _show(session: Session, pack: Path, found: Verification) -> None:
     mark, word = (Mark.GOOD, "the pack holds") if found.ok else (Mark.BAD, "the pack does not hold")
     session.output.line(f"{session.output.state(mark, word)}   {session.output.dim(str(pack))}")
+    if found.lacks:
+        session.output.line(session.output.state(Mark.PART, f"it is partial: {found.lacks}"))
     session.output.line()
     rows = [
         (cell(Mark.GOOD, "holds"), check.name, check.detail)

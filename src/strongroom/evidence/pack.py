@@ -53,7 +53,7 @@ from strongroom.evidence.segments import (
 )
 from strongroom.evidence.sources import made_by
 from strongroom.evidence.staging import Staging, digest_of_file, zip_folder
-from strongroom.evidence.verify import FORMAT, written
+from strongroom.evidence.verify import FORMAT, left_out, written
 from strongroom.sdk.control import Period
 
 TOGETHER = 256
@@ -180,6 +180,8 @@ class Packs:
                     "texts": json.loads(definition.written),
                 }
             )
+        there = {row.control for row in rows}
+        staging.missing += [left_out(each) for each in sorted({*known} - there)]
         return results
 
     async def _population(
@@ -228,6 +230,7 @@ class Packs:
             "period_start": rfc3339(period.start),
             "period_end": rfc3339(period.end),
             "contents": await asyncio.to_thread(staging.contents),
+            "controls": {c.id: definition_of(c).version for c in self.runs.controls},
             "populations": {
                 each: {"rows": one["rows"], "root": one["root"]} for each, one in frozen.items()
             },

@@ -117,8 +117,10 @@ def pages(
         for result in results:
             data = _result_page(told, result)
             staging.write(f"tests/{result['control']}/result.pdf", render("result", data))
-        staging.write("summary.pdf", render("summary", _summary_page(told, results, frozen)))
-        staging.write("README.pdf", render("readme", _readme_page(told)))
+        partial = staging.lacks()
+        summary = _summary_page(told, results, frozen, partial)
+        staging.write("summary.pdf", render("summary", summary))
+        staging.write("README.pdf", render("readme", _readme_page(told, partial)))
     except ImportError as error:
         staging.missing.append(f"pages: the package {error.name} is not installed")
 
@@ -275,11 +277,15 @@ def _item(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _summary_page(
-    told: Told, results: Sequence[Mapping[str, Any]], frozen: Mapping[str, Mapping[str, Any]]
+    told: Told,
+    results: Sequence[Mapping[str, Any]],
+    frozen: Mapping[str, Mapping[str, Any]],
+    partial: str,
 ) -> dict[str, Any]:
     verdicts = [result["verdict"] for result in results]
     known = {result["control"]: result["verdict"] for result in results}
     return told.frame("Summary of control tests") | {
+        "partial": partial,
         "words": f"Period {in_words(told.period)}.",
         "tally": [[verdict.value, str(verdicts.count(verdict.value))] for verdict in Verdict],
         "tests": [
@@ -327,12 +333,13 @@ NO_WITNESS = (
 )
 
 
-def _readme_page(told: Told) -> dict[str, Any]:
+def _readme_page(told: Told, partial: str) -> dict[str, Any]:
     limits = list(LIMITS)
     if told.simulated:
         limits.insert(0, "Anything about real days: the clock of this server was simulated.")
     return told.frame("How to use this evidence pack") | {
         "words": f"Evidence of {told.system}. Period {in_words(told.period)}.",
+        "partial": partial,
         "vkey": told.vkey,
         "folders": [
             ["manifest.json", "every file with its digest; what is complete and what is missing"],

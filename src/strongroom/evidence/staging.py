@@ -18,8 +18,10 @@ from strongroom.evidence.verify import (
     UNBOUND,
     central_header,
     end_records,
+    left_out,
     local_header,
     media_type,
+    without,
 )
 
 BLOCK = 1024 * 1024
@@ -63,6 +65,12 @@ class Staging:
         """Return the SHA-256 of a file."""
         return digest_of_file(self.folder / name)
 
+    def lacks(self) -> str:
+        """Say in words what is missing, as the verifier does; empty for a complete pack."""
+        tests = [each for each in self.missing if each == left_out(_test(each))]
+        others = [each for each in self.missing if each not in tests]
+        return without([_test(each) for each in tests], others)
+
     def listed(self) -> list[dict[str, Any]]:
         """Return what the manifest says of each file."""
         return [
@@ -75,6 +83,11 @@ class Staging:
             for name in self.names()
             if name != "manifest.json"
         ]
+
+
+def _test(missing: str) -> str:
+    """Return the test that an item of `missing` is about, if it is about one."""
+    return missing.removeprefix("tests/").partition(":")[0]
 
 
 def digest_of_file(path: Path) -> str:

@@ -121,11 +121,17 @@ class Witness:
 
 @dataclass(frozen=True)
 class Verification:
-    """The checks, in their order. `key_given`: the key was compared with one from outside."""
+    """The checks, in their order. `key_given`: the key was compared with one from outside.
+
+    `left_out` are the tests that the log says there were and the pack has not; `lacks` says in
+    words all that it has not, and is empty for a pack that is complete.
+    """
 
     checks: tuple[Check, ...]
     key_given: bool
     witnesses: tuple[Witness, ...] = ()
+    left_out: tuple[str, ...] = ()
+    lacks: str = ""
 
     def __iter__(self) -> Iterator[Check]:
         return iter(self.checks)
@@ -608,6 +614,8 @@ class Pack:
         self.witnessed: Checkpoint | None = None
         self.cosigned: list[Checkpoint] = []  # the last of each day, with cosignatures
         self.witnesses: tuple[Witness, ...] = ()
+        self.left_out: tuple[str, ...] = ()
+        self.lacks = ""
 
     def verify(self) -> Verification:
         """Run every check; one that fails does not keep the others from theirs."""
@@ -628,7 +636,11 @@ class Pack:
             self.run(f"test {each}", lambda each=each: self.test(each))  # type: ignore[misc]
         self.run("summary", self.summary)
         return Verification(
-            tuple(self.checks), key_given=bool(self.vkeys), witnesses=self.witnesses
+            tuple(self.checks),
+            key_given=bool(self.vkeys),
+            witnesses=self.witnesses,
+            left_out=self.left_out,
+            lacks=self.lacks,
         )
 
     def run(self, name: str, check: Callable[[], tuple[str, list[str]]]) -> None:
@@ -1147,6 +1159,7 @@ class Pack:
         for folder in ("tests", "populations"):
             if sorted(each["id"].text for each in about[folder]) != self.named(folder):
                 problems.append(f"about.json: {folder} are others than those that are there")
+        problems += self.incomplete(about)
         if manifest["about"].raw != about.raw:
             problems.append("manifest.json: what it says of the pack is not what about.json says")
         simulated = about["clock"].text == "simulated"
@@ -1155,7 +1168,26 @@ class Pack:
         if self.end is not None and self.packed is not None:
             problems += self.rebuilt(manifest, about, self.end)
         clock = "the clock was SIMULATED" if simulated else "the clock was the machine's"
-        return f"{len([*about['tests']])} tests; {about['completeness'].text}; {clock}", problems
+        whole = f"partial: {self.lacks}" if self.lacks else "complete"
+        return f"{len([*about['tests']])} tests; {whole}; {clock}", problems
+
+    def incomplete(self, about: Value) -> list[str]:
+        """Find what is not in the pack: which tests there were, the log says and not the pack."""
+        said = [each.text for each in about["missing"]]
+        there = self.packed["controls"].of(dict) if self.packed else {}
+        self.left_out = tuple(sorted({*there} - {*self.named("tests")}))
+        untold = {left_out(name): name for name in self.left_out}
+        others = [each for each in said if each not in untold]
+        self.lacks = plain(without(self.left_out, others))
+        problems = [
+            f"about.json: {name} is not in this pack, and is not named as missing"
+            for told, name in untold.items()
+            if told not in said
+        ]
+        right = "partial" if self.lacks else "complete"
+        if about["completeness"].text != right:
+            problems.append(f"about.json: the pack calls itself other than {right}")
+        return problems
 
     def rebuilt(self, manifest: Value, about: Value, end: Checkpoint) -> list[str]:
         """Compare the manifest with the only one that a pack like this can have."""
@@ -1176,6 +1208,18 @@ class Pack:
         if as_listed and not problems and written(right) != self.read("manifest.json"):
             problems.append("manifest.json was changed: it is not the one of what is in the pack")
         return problems
+
+
+def left_out(test: str) -> str:
+    """Return how a pack says that it was made without a test."""
+    return f"tests/{test}: not in this pack"
+
+
+def without(tests: Sequence[str], others: Sequence[str]) -> str:
+    """Say in words what a pack has not; nothing for one that has everything."""
+    are = "is" if len(tests) == 1 else "are"
+    left = [f"{', '.join(tests)} {are} not in this pack"] if tests else []
+    return "; ".join([*left, *others])
 
 
 def follows(result: Value) -> Iterator[str]:
@@ -1339,7 +1383,8 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"\nNOT VERIFIED: {len(found.faults)} faults")
         return 1
     where = "" if found.key_given else " against the key that it brings along itself"
-    _say(f"\nverified{where}: {len(found.checks)} checks hold")
+    part = f"; the pack is partial: {found.lacks}" if found.lacks else ""
+    _say(f"\nverified{where}: {len(found.checks)} checks hold{part}")
     return 0
 
 
