@@ -84,6 +84,7 @@ async def work(url: str, boundary: str) -> None:
     os.environ["DIE_AT"] = boundary
     one, other = desk.transaction(), desk.transaction()
     await desk.store(one).put("one", 1)
+    await desk.store(one).put("one more", 1)
     one.changed("policy:x")
     await desk.store(other).put("other", 1)
     await asyncio.gather(desk.submit(one, leaf=b"one"), desk.submit(other, leaf=b"other"))
@@ -137,6 +138,7 @@ def test_a_batch_is_there_whole_or_not_at_all(url: str, boundary: str) -> None:
 
     assert done.returncode == DIED
     if BOUNDARIES[boundary]:
-        assert found == ([b"{}", b"one", b"other"], ["before", "one", "other"], 2, 3)
+        keys = ["before", "one", "one more", "other"]
+        assert found == ([b"{}", b"one", b"other"], keys, 2, 3)
     else:
         assert found == ([b"{}"], ["before"], 1, 1)

@@ -49,6 +49,9 @@ class Desk:
             checks=() if transaction is None else transaction.due_checks(),
             writes=() if transaction is None else transaction.writes(),
             topics=() if transaction is None else transaction.topics,
+            read=None if transaction is None else transaction.lone_read(),
+            seen=0 if transaction is None else transaction.seen,
+            rows=() if transaction is None else transaction.rows_written(),
         )
         self.database.submit(request)
         return answer

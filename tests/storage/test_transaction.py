@@ -303,13 +303,15 @@ class TestChecks:
 
         assert (await desk.commit(slow)).problem is None
 
-    async def test_one_row_read_is_whole_in_itself(self, desk: Desk) -> None:
+    async def test_a_row_that_was_read_must_still_be_so_when_the_log_says_it(
+        self, desk: Desk
+    ) -> None:
         await desk.keep(a=1)
         slow = desk.transaction()
         await desk.store(slow).find("a", int)
         await desk.keep(a=2)
 
-        assert (await desk.commit(slow)).problem is None
+        assert (await desk.commit(slow)).problem is Problem.CONFLICT
 
     async def test_two_rows_of_a_reader_must_fit_together(self, desk: Desk) -> None:
         await desk.keep(a=1, b=1)

@@ -26,6 +26,7 @@ MAX_LEAF = 16 * 1024
 NO_ENTRY = -1
 REMEMBERED = 4096  # changes that the fence can tell apart; older ones concern everybody
 OWN = ("token:", "entity:")
+RowKey = tuple[str, Values]  # the SELECT of a row's entry, and its key
 INSERT_ENTRY = "INSERT INTO entry (idx, leaf) VALUES (?, ?)"
 SELECT_HEAD = "SELECT next, generation FROM head WHERE id = 1"
 UPDATE_HEAD = "UPDATE head SET next = ?, generation = ? WHERE id = 1"
@@ -91,6 +92,35 @@ class Changes:
         return False
 
 
+class Recent:
+    """Rows that were written lately, by the number of the commit.
+
+    The entry of a read must not stand behind that of a write which it has not seen. Asking the
+    database again for each read would cost as much as the read; whoever commits knows already.
+    """
+
+    def __init__(self) -> None:
+        self.commits = 0  # whose outcome is known
+        self._written: dict[RowKey, int] = {}
+        self._floor = 0  # what was written up to this commit is forgotten
+
+    def note(self, keys: Sequence[RowKey]) -> None:
+        """Remember rows that the commit under way writes."""
+        for key in keys:
+            self._written[key] = self.commits + 1
+
+    def done(self) -> None:
+        """Count the commit under way."""
+        self.commits += 1
+        if len(self._written) > REMEMBERED:
+            self._written.clear()
+            self._floor = self.commits
+
+    def overtaken(self, key: RowKey, seen: int) -> bool:
+        """Say whether a row may have been written since `seen` commits were known."""
+        return seen < self._floor or self._written.get(key, 0) > seen
+
+
 @dataclass(slots=True)
 class Request:
     """What one request wants committed. `generation` None means: needs no fence."""
@@ -103,6 +133,9 @@ class Request:
     writes: Sequence[Write] = ()
     topics: Sequence[str] = ()
     about: frozenset[str] = frozenset()  # the `token:…` and `entity:…` topics that concern it
+    read: RowKey | None = None  # the one row that was read, where nothing is checked otherwise
+    seen: int = 0  # how many commits were known when it was
+    rows: Sequence[RowKey] = ()  # those that are written
     outcome: Outcome = field(default=Outcome(NO_ENTRY, 0), init=False)
 
 
@@ -110,6 +143,7 @@ class Connection(Protocol):
     """One database connection in a transaction. On SQLite each of these returns at once."""
 
     changes: Changes
+    recent: Recent
     undoes_statements: bool  # one that fails leaves nothing behind, and the transaction intact
 
     async def begin(self) -> None:
@@ -167,6 +201,11 @@ class InDoubtError(Exception):
         self.committed = committed
 
 
+def in_order(batch: Sequence[Request]) -> list[Request]:
+    """Return reads first: they have seen nothing of what this batch writes, nor do they say so."""
+    return sorted(batch, key=lambda request: bool(request.writes or request.topics))
+
+
 async def commit_batch(db: Connection, batch: Sequence[Request]) -> Committed:
     """Commit what can be, and set each request's `outcome`.
 
@@ -182,6 +221,7 @@ async def commit_batch(db: Connection, batch: Sequence[Request]) -> Committed:
         await db.rollback()
         raise
     db.changes.add(done.topics)
+    db.recent.done()
     return done
 
 
@@ -235,6 +275,9 @@ async def _take(db: Connection, request: Request, index: int) -> Problem | Excep
     """Check one request and apply its writes; say why not, with nothing of it applied."""
     if request.leaf is not None and len(request.leaf) > MAX_LEAF:
         return ValueError(f"an entry of {len(request.leaf)} bytes")
+    if request.read is not None and db.recent.overtaken(request.read, request.seen):
+        return Problem.CONFLICT
+    db.recent.note(request.rows)
     if request.leaf is None:
         index = NO_ENTRY
     if not request.writes or (len(request.writes) == 1 and db.undoes_statements):

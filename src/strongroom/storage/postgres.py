@@ -26,8 +26,10 @@ from strongroom.storage.commit import (
     Committed,
     InDoubtError,
     Outcome,
+    Recent,
     Request,
     commit_batch,
+    in_order,
 )
 from strongroom.storage.database import (
     InUseError,
@@ -88,11 +90,16 @@ class PostgresConnection:
     undoes_statements = False
 
     def __init__(
-        self, db: Any, left: tuple[int, int] | None = None, changes: Changes | None = None
+        self,
+        db: Any,
+        left: tuple[int, int] | None = None,
+        changes: Changes | None = None,
+        recent: Recent | None = None,
     ) -> None:
         self._db = db
         self.left = left
         self.changes = changes or Changes()
+        self.recent = recent or Recent()
 
     async def begin(self) -> None:
         """Begin a transaction."""
@@ -175,6 +182,7 @@ class PostgresDatabase:
         self._writer = writer
         self._left = head
         self._changes = Changes()
+        self._recent = Recent()
         self._points = PointReads(self._fetch)
         self._queue: list[Request] = []
         self._wake = asyncio.Event()
@@ -213,6 +221,11 @@ class PostgresDatabase:
         self._queue.append(request)
         self._wake.set()
 
+    @property
+    def commits(self) -> int:
+        """How many commits are known to be done."""
+        return self._recent.commits
+
     def follow(self, listener: Listener) -> None:
         """Call `listener` after each commit."""
         self._listeners.append(listener)
@@ -241,7 +254,7 @@ class PostgresDatabase:
             self._wake.clear()
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-                await self._commit(batch)
+                await self._commit(in_order(batch))
             if self._closing:
                 return
             if self._down:
@@ -251,7 +264,7 @@ class PostgresDatabase:
         if (self._down or self._writer.is_closed()) and not await self._recover():
             self._refuse(batch, UnavailableError("storage is unavailable; nothing was changed"))
             return
-        connection = PostgresConnection(self._writer, self._left, self._changes)
+        connection = PostgresConnection(self._writer, self._left, self._changes, self._recent)
         try:
             done = await commit_batch(connection, batch)
         except InDoubtError as error:

@@ -35,8 +35,10 @@ from strongroom.storage.commit import (
     Changes,
     Committed,
     Outcome,
+    Recent,
     Request,
     apply_batch,
+    in_order,
 )
 from strongroom.storage.database import (
     InUseError,
@@ -152,6 +154,7 @@ class SqliteConnection:
         self._begun = False
         self.left: tuple[int, int] | None = None
         self.changes = Changes()
+        self.recent = Recent()
         db.execute("PRAGMA busy_timeout = 0")  # the loop's thread waits for nobody
 
     async def begin(self) -> None:
@@ -247,6 +250,7 @@ class SqliteDatabase:
         self._read.execute(READ_ONLY)
         self._write = connect(path)
         self._write.execute("PRAGMA wal_autocheckpoint = 0")  # the checkpointer's work
+        self._carry = connect(path)
         self._connection = SqliteConnection(self._write)
         self._queue: list[Request] = []
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -300,6 +304,11 @@ class SqliteDatabase:
             # After what else is ready in this turn of the loop: one commit for all of it.
             self._loop.call_soon(self._next)
 
+    @property
+    def commits(self) -> int:
+        """How many commits are known to be done."""
+        return self._connection.recent.commits
+
     def follow(self, listener: Listener) -> None:
         """Call `listener` after each commit."""
         self._listeners.append(listener)
@@ -339,7 +348,7 @@ class SqliteDatabase:
         """Write what is queued into a transaction, and have it committed."""
         batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
         if batch:
-            self._write_batch(batch)
+            self._write_batch(in_order(batch))
         else:
             self._idle.set()
 
@@ -367,6 +376,7 @@ class SqliteDatabase:
             self._lost(batch, error)
             return
         self._connection.changes.add(done.topics)
+        self._connection.recent.done()
         self._connection.left = (done.first + len(done.digests), done.generation)
         self._failed = None
         self._answer(done, batch)
@@ -431,15 +441,14 @@ class SqliteDatabase:
 
     def _checkpoint_loop(self) -> None:
         """Carry the WAL into the file beside the commits, so that none of them waits for it."""
-        db = connect(self.path)
         while not self._closing:
             self._written.wait()
             self._written.clear()
             with contextlib.suppress(sqlite.Error):  # the writer meets what ails it, and says so
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self._carry.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             if not self._closing:
                 self._pause.wait(CHECKPOINT_SECONDS)
-        db.close()
+        self._carry.close()
 
 
 def take_lock(path: Path) -> int:

@@ -31,7 +31,13 @@ class Stamp(Enum):
 
 
 class Reader(Protocol):
-    """Reads committed state. Each call is one statement, atomic in itself."""
+    """Reads committed state. Each call is one statement, atomic in itself.
+
+    `commits` is how many commits are known to be done; a read sees them all.
+    """
+
+    @property
+    def commits(self) -> int: ...
 
     async def rows(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
         """Run a SELECT with `?` marks."""
@@ -87,6 +93,7 @@ class Transaction:
     pending: dict[tuple[str, tuple[Scalar, ...]], Pending] = field(default_factory=dict)
     raw: list[Write] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
+    seen: int = 0  # how many commits were known before the first read of a row
 
     # -- reading
 
@@ -98,6 +105,8 @@ class Transaction:
                 return mine.row  # type: ignore[no-any-return]
         if not all(map(fits, key)):
             return None  # no row can have it
+        if not self.checks:
+            self.seen = self.reader.commits
         found = await self.reader.rows(register.select_one, key)
         if not found:
             self.checks.append(Check(register.check_one, key, None, scan=False))
@@ -222,6 +231,17 @@ class Transaction:
             return []
         points = [check for check in self.checks if not check.scan]
         return points if len(points) > 1 else []
+
+    def lone_read(self) -> tuple[str, Values] | None:
+        """Return the one row that was read, if `due_checks` leaves it out."""
+        if self.pending or self.raw:
+            return None
+        points = [check for check in self.checks if not check.scan]
+        return (points[0].sql, points[0].values) if len(points) == 1 else None
+
+    def rows_written(self) -> list[tuple[str, Values]]:
+        """Return what names the rows that are put and deleted; of raw statements nobody knows."""
+        return [(p.register.check_one, key) for (_, key), p in self.pending.items()]
 
 
 def _meets(row: Any, conditions: Mapping[str, object]) -> bool:
