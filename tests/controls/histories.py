@@ -27,6 +27,7 @@ from strongroom.sdk.control import (
     Prober,
     RuleFact,
     Searched,
+    Setback,
     Verdict,
     WriteRoute,
     verdict,
@@ -66,6 +67,8 @@ class FakeLog:
     witnesses: Sequence[str] = ()
     first: LogEntry | None = None
     written: dict[int, LogEntry] = field(default_factory=dict)
+    back: Sequence[Setback] = ()
+    lacking: str = ""
 
     @property
     def before(self) -> LogEntry | None:
@@ -78,6 +81,16 @@ class FakeLog:
             inside = each.time is None or (start <= each.time and (end is None or each.time < end))
             if inside and (not codes or each.code.startswith(codes)):
                 yield each
+
+    async def stretch(self, start: datetime, end: datetime | None) -> tuple[int, int]:
+        at = [each.index async for each in self.entries(start, end)]
+        return (at[0], at[-1] + 1) if at else (0, 0)
+
+    async def setbacks(self, start: datetime, end: datetime | None) -> Sequence[Setback]:
+        return self.back
+
+    def uncovered(self, period: Period) -> str:
+        return self.lacking
 
     async def checkpoints(self, period: Period) -> AsyncIterator[DailyCheckpoint]:
         for each in self.daily:

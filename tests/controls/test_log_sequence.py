@@ -11,8 +11,8 @@ from strongroom.controls.log_sequence import CONTROL
 from strongroom.crypto.checkpoint import Checkpoint, sign_checkpoint
 from strongroom.crypto.merkle import Tree, consistency_proof, leaf_hash, root_of
 from strongroom.crypto.note import SignatureType, SigningKey, VerifierKey
-from strongroom.sdk.control import DailyCheckpoint, LogEntry, Verdict
-from tests.controls.histories import FakeLog, entry, found, items
+from strongroom.sdk.control import DailyCheckpoint, LogEntry, Setback, Verdict
+from tests.controls.histories import FakeLog, day, entry, found, items
 
 KEY = SigningKey("log.test", Secret(bytes(range(32))))
 OTHER = SigningKey("log.test", Secret(bytes(32)))
@@ -66,6 +66,28 @@ TWO = (daily(3), daily(5, before=3))
 )
 async def test_verdict(given: FakeLog, expected: Verdict) -> None:
     assert await found(CONTROL, log=given) is expected
+
+
+async def test_a_clock_that_went_back_is_an_exception_with_both_entries() -> None:
+    given = log(WHOLE, *TWO)
+    given.back = [Setback(before=1, was=day(3), index=2, time=day(1))]
+
+    [broken] = [i for i in await items(CONTROL, log=given) if i.held is False]
+
+    assert broken.proof == (1, 2)
+    assert "entry 1 is of 2026-07-04" in broken.because
+    assert "entry 2 after it of 2026-07-02" in broken.because
+
+
+async def test_days_before_the_log_are_not_effective() -> None:
+    given = log(WHOLE, *TWO)
+    given.lacking = "the log begins on day 5"
+
+    assert await found(CONTROL, log=given) is Verdict.INCONCLUSIVE
+
+
+async def test_the_runs_own_checkpoint_is_no_population() -> None:
+    assert await found(CONTROL, log=log([], daily(5))) is Verdict.NOT_EXERCISED
 
 
 async def test_a_gap_is_named() -> None:

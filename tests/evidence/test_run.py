@@ -175,6 +175,7 @@ class TestWhatGoesWrong:
             )
             await asyncio.sleep(0)
             lent.server.views.clear()
+            lent.clock.advance(DAY)
 
             rows = await runs_of(lent).run(lent.period(), ["T02", "T17"])
 

@@ -2,7 +2,7 @@
 
 Population  Every entry of the period.
 Holds when  It has a time, an actor, an operation, a path, a source and an outcome.
-Not judged  An entry that cannot be read.
+Not judged  An entry that cannot be read; the days of the period before the log began.
 Trust       The source of the server's own acts is the server; of a request, a network address.
 """
 
@@ -36,6 +36,9 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
             group = complete.setdefault(entry.code, Group(0, entry.index, entry.index))
             group.count += 1
             group.last = entry.index
+    lacking = evidence.log.uncovered(period)
+    if lacking and complete:
+        yield Item("start of the period", None, lacking, (0,))
     for code, group in sorted(complete.items()):
         ends = tuple(dict.fromkeys((group.first, group.last)))
         yield Item(f"{code}: {group.count} entries", True, "complete", ends, members=group.count)

@@ -1,10 +1,11 @@
 """T62: the log has no gap, and each day's checkpoint goes on from the one before.
 
 Population  The entries of the period, and the last signed checkpoint of each of its days.
-Holds when  The indexes are contiguous; each checkpoint is signed by the log's key, is what the
+Holds when  The indexes are contiguous; no entry's time is before an earlier one's by more than two
+            seconds; each checkpoint is signed by the log's key, is what the
             stored entries give, and is proven to contain the one before; where witnesses are
             configured, one of them has cosigned.
-Not judged  A period without any checkpoint.
+Not judged  A period without any checkpoint; the days of the period before the log began.
 Trust       A log that no witness cosigns proves nothing against whoever controls its host and
             key: they could have rewritten it as a whole. The items say so.
 """
@@ -17,7 +18,15 @@ from strongroom.crypto.checkpoint import SignedCheckpoint, add_signatures, open_
 from strongroom.crypto.errors import CryptoError
 from strongroom.crypto.merkle import verify_consistency
 from strongroom.crypto.note import NoteSignature, VerifierKey
-from strongroom.sdk.control import ControlTest, DailyCheckpoint, Evidence, Item, Kind, Period
+from strongroom.sdk.control import (
+    CLOCK_TOLERANCE,
+    ControlTest,
+    DailyCheckpoint,
+    Evidence,
+    Item,
+    Kind,
+    Period,
+)
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
@@ -31,16 +40,22 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
             because = f"entries {last + 1} to {entry.index - 1} are missing"
             yield Item(f"after entry {last}", False, because, (last, entry.index))
         last = entry.index
-    if first is not None:
-        because = f"contiguous from {first} to {last}"
-        count = last - first + 1
-        yield Item(f"{count} indexes", True, because, tuple({first: 0, last: 0}), members=count)
+    if first is None:
+        return  # what is no period of this log is not made one by the run's own checkpoint
+    for setback in await evidence.log.setbacks(period.start, period.end):
+        at = setback.before, setback.index
+        yield Item(f"clock at entry {setback.index}", False, f"it went back: {setback}", at)
+    if lacking := evidence.log.uncovered(period):
+        yield Item("start of the period", None, lacking, (0,))
+    because = f"contiguous from {first} to {last}"
+    count = last - first + 1
+    yield Item(f"{count} indexes", True, because, tuple({first: 0, last: 0}), members=count)
     before: SignedCheckpoint | None = None
     async for daily in evidence.log.checkpoints(period):
         opened, item = _judge(daily, before, evidence)
         before = opened or before
         yield item
-    if before is None and first is not None:
+    if before is None:
         yield Item("checkpoints", None, "the period has entries and no signed checkpoint")
 
 
@@ -85,14 +100,20 @@ CONTROL = ControlTest(
     kind=Kind.PROBE,
     population="The indexes of the period's entries, and the last checkpoint of each day",
     procedure=(
-        "Read every entry of the period and looked for missing indexes. Recomputed the tree from "
+        "Read every entry of the period and looked for missing indexes, and for times that go "
+        "back. Recomputed the tree from "
         "the stored entries; verified the signature of each day's last checkpoint, its root "
         "against the recomputed one, and its consistency with the day before."
     ),
-    holds_when="No index is missing; every checkpoint verifies and goes on from the one before.",
+    holds_when=(
+        "No index is missing and no time goes back further than the tolerance; every checkpoint "
+        "verifies and goes on from the one before."
+    ),
     limits=(
         "Without a witness, the log proves nothing against whoever controls its host and signing "
-        "key. That something happened and was never logged, T63 and receipts show, not this."
+        "key. That something happened and was never logged, T63 and receipts show, not this. A "
+        "clock that is wrong and never goes back is not noticed."
     ),
+    parameters={"clock_tolerance_seconds": CLOCK_TOLERANCE.total_seconds()},
     evaluate=evaluate,
 )

@@ -38,11 +38,11 @@ async def reading(server: Server, published: Published, surroundings: Surroundin
     ).open()
 
 
-async def gather(server: Server, published: Published, surroundings: Surroundings) -> Evidence:
-    """Return what a test is given at a checkpoint."""
+def gather(server: Server, log: LogReading, surroundings: Surroundings) -> Evidence:
+    """Return what a test is given at the checkpoint of a log."""
     facts = Facts(server)
     return Evidence(
-        log=await reading(server, published, surroundings),
+        log=log,
         storage=StorageWalk(server),
         tokens=facts,
         access=facts,

@@ -1,8 +1,10 @@
 """The log as control tests see it: the entries up to one signed checkpoint, decoded.
 
-Entries belong to a period by their time. Times hardly ever go back in the order of the log (two
-requests that commit together, a corrected clock), so a period is the stretch between two indexes
-that a search by halves finds.
+Entries belong to a period by their time, and times may go back: see `times` for what the stretch
+of a period is.
+
+Cost    The first stretch that is asked for reads every entry up to the checkpoint once, block by
+        block. Where the clock went back is found by reading the entries of the stretch.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from strongroom.audit.log import Log, Published
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import InputError
 from strongroom.crypto.merkle import Tree, leaf_hash
-from strongroom.sdk.control import DailyCheckpoint, LogEntry, Period
+from strongroom.evidence.times import Times, in_words_since, setbacks_in, time_of, went_back
+from strongroom.sdk.control import DailyCheckpoint, LogEntry, Period, Setback
 from strongroom.storage.database import Database
 
 CHUNK = 512
@@ -88,7 +91,8 @@ class LogReading:
     verifier_key: str
     witnesses: Sequence[str] = ()
     before: LogEntry | None = None
-    _known: dict[datetime, int] = field(default_factory=dict)
+    _times: Times | None = None
+    _setbacks: dict[tuple[datetime, datetime | None], list[Setback]] = field(default_factory=dict)
 
     async def open(self) -> LogReading:
         """Read the first entry; return the reading."""
@@ -99,24 +103,60 @@ class LogReading:
         rows = await self.database.rows(FROM, (index, index + 1, 1))
         return decoded(index, bytes(rows[0][1])) if rows else None
 
-    async def index_at(self, moment: datetime) -> int:
-        """Return the index of the first entry that is not before a moment; the size if none."""
-        if moment in self._known:
-            return self._known[moment]
-        low, high = 0, self.published.size
-        while low < high:
-            middle = (low + high) // 2
-            rows = await self.database.rows(FROM, (middle, high, 1))
-            if not rows:
-                high = middle
-                continue
-            found = decoded(rows[0][0], bytes(rows[0][1]))
-            if found.time is not None and found.time < moment:
-                low = found.index + 1
-            else:
-                high = middle
-        self._known[moment] = low
-        return low
+    async def stretch(self, start: datetime, end: datetime | None) -> tuple[int, int]:
+        """Return the indexes from which and up to which the entries of a period lie.
+
+        The second is not before the first, and is 0 only where no entry is before `end`.
+        """
+        times = await self._surveyed()
+        size = self.published.size
+        first, last = size, 0 if end is not None else size
+        if (block := times.first_block(start)) is not None:
+            async for index, leaf in self.leaves(block, min(block + CHUNK, size)):
+                if (time := time_of(leaf)) is not None and time >= start:
+                    first = index
+                    break
+        if end is not None and (block := times.last_block(end)) is not None:
+            async for index, leaf in self.leaves(block, min(block + CHUNK, size)):
+                if (time := time_of(leaf)) is not None and time < end:
+                    last = index + 1
+        return first, max(first, last) if last else 0
+
+    async def _surveyed(self) -> Times:
+        """Return the times of the log; the entries are read once for them."""
+        if self._times is None:
+            times, block = Times(), list[tuple[int, bytes]]()
+            async for each in self.leaves(0, self.published.size):
+                block.append(each)
+                if len(block) == CHUNK:
+                    times.add(block)
+                    block = []
+            if block:
+                times.add(block)
+            self._times = times
+        return self._times
+
+    async def setbacks(self, start: datetime, end: datetime | None) -> Sequence[Setback]:
+        if (start, end) not in self._setbacks:
+            leaves = self.leaves(*await self.stretch(start, end))
+            self._setbacks[start, end] = await setbacks_in(leaves)
+        return self._setbacks[start, end]
+
+    def uncovered(self, period: Period) -> str:
+        begins = self.before.time if self.before is not None else None
+        return in_words_since(period, begins) if begins is not None else ""
+
+    async def notes(self, period: Period) -> tuple[str, ...]:
+        """Return what has to be said of a period whatever is asked about it."""
+        first, end = await self.stretch(period.start, period.end)
+        if not end:
+            said = [self.uncovered(period), "no entry is from before its end: nothing to test"]
+        else:
+            empty = "" if first < end else "the log has no entry of the period"
+            said = [self.uncovered(period), empty]
+        return tuple(
+            filter(None, [*said, went_back(await self.setbacks(period.start, period.end))])
+        )
 
     async def leaves(self, start: int, end: int) -> AsyncIterator[tuple[int, bytes]]:
         """Give the stored entries from `start` up to `end`, with a pause after each chunk."""
@@ -132,8 +172,7 @@ class LogReading:
     async def entries(
         self, start: datetime, end: datetime | None, codes: tuple[str, ...] = ()
     ) -> AsyncIterator[LogEntry]:
-        first = await self.index_at(start)
-        last = self.published.size if end is None else await self.index_at(end)
+        first, last = await self.stretch(start, end)
         wanted = [b'"event_code":"' + code.encode() for code in codes]
         async for index, leaf in self.leaves(first, last):
             if not wanted or any(mark in leaf for mark in wanted):
@@ -167,8 +206,7 @@ class LogReading:
         found: dict[int, tuple[str, bytes]] = {}
         day = period.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         while day < period.end:
-            first = await self.index_at(max(day, period.start))
-            last = await self.index_at(min(day + DAY, period.end))
+            first, last = await self.stretch(max(day, period.start), min(day + DAY, period.end))
             for choice in (WITNESSED, CHECKPOINT) if last > first else ():
                 rows = await self.database.rows(choice, (last,))
                 if rows and rows[0][0] > first:

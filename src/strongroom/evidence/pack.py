@@ -129,13 +129,16 @@ class Packs:
             checkpoint_size=log.published.size,
             checkpoint_root=b64encode(_root(log.published)).decode(),
             witnesses=tuple(self.runs.surroundings.witnesses()),
+            notes=await log.notes(period),
+            setbacks=len(await log.setbacks(period.start, period.end)),
         )
         results = self._tests(staging, rows)
         frozen = {p.id: await self._population(staging, p, log, told) for p in POPULATIONS}
         staging.write("checkpoint/log.vkey", f"{told.vkey}\n")
         staging.write("checkpoint/witnesses.vkey", "".join(f"{w}\n" for w in told.witnesses))
         staging.write("checkpoint/how-obtained.txt", HOW_OBTAINED)
-        start = await start_of(log, await log.index_at(period.start))
+        first, _ = await log.stretch(period.start, period.end)
+        start = await start_of(log, first)
         witnessed = await witnessed_checkpoint(log)
         for each, published in (("start", start), ("witnessed", witnessed)):
             if published is not None:
@@ -282,6 +285,8 @@ def _about(name: str, told: Told) -> dict[str, Any]:
             "in_words": in_words(told.period),
         },
         "clock": "simulated" if told.simulated else "system",
+        "clock_went_back": told.setbacks,
+        "notes": list(told.notes),
         "does_not_prove": list(rendering.LIMITS),
     }
 

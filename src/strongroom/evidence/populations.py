@@ -63,11 +63,16 @@ class Population:
         """Return what was asked, so that it can be asked again."""
         if not self.codes:
             return f"{self.words}\nsource: state of the database when the pack was made\n"
-        end = "the pack's last checkpoint" if self.to_pack else rfc3339(period.end)
+        end = (
+            "the last that the pack was made of"
+            if self.to_pack
+            else f"the last entry with unmapped.time < {rfc3339(period.end)}"
+        )
         names = " or ".join(f"'{code}'" for code in self.codes)
         return (
             f"{self.words}\nsource: entries of the log\n"
-            f"where: unmapped.time >= {rfc3339(period.start)} and before {end}\n"
+            f"where: from the first entry with unmapped.time >= {rfc3339(period.start)}\n"
+            f"up to: {end}; by index, whatever the times in between\n"
             f"and: metadata.event_code begins with {names}\n"
         )
 
@@ -125,8 +130,7 @@ def _marks(*codes: str, to_pack: bool = False) -> Callable[[Sources, Period], Aw
 
 async def stretch(log: LogReading, period: Period, *, to_pack: bool) -> tuple[int, int]:
     """Return the indexes from which and up to which a population's entries come."""
-    first = await log.index_at(period.start)
-    return first, log.published.size if to_pack else await log.index_at(period.end)
+    return await log.stretch(period.start, None if to_pack else period.end)
 
 
 def _in_sql(sql: str) -> Callable[[Sources, Period], Awaitable[int]]:

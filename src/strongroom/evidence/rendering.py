@@ -63,6 +63,8 @@ class Told:
     checkpoint_size: int
     checkpoint_root: str
     witnesses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what the log does not cover, and that the clock went back
+    setbacks: int = 0  # how often it did in the period
 
     @property
     def clock(self) -> str:
@@ -173,6 +175,10 @@ def _exceptions(staging: Staging, told: Told, result: Mapping[str, Any]) -> None
     )
 
 
+def _sentence(note: str) -> str:
+    return f"{note[:1].upper()}{note[1:]}."
+
+
 def _joined(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
@@ -256,6 +262,7 @@ def _result_page(told: Told, result: Mapping[str, Any]) -> dict[str, Any]:
             ["definition", result["definition"]],
             ["made by", f"{made['program']}, build {made['build']}, on {made['host'] or '?'}"],
             ["clock", told.clock],
+            *(["to be noted", note] for note in told.notes),
         ],
         "broken": broken[:MOST_ITEMS],
         "held": kept,
@@ -286,7 +293,7 @@ def _summary_page(
     known = {result["control"]: result["verdict"] for result in results}
     return told.frame("Summary of control tests") | {
         "partial": partial,
-        "words": f"Period {in_words(told.period)}.",
+        "words": " ".join([f"Period {in_words(told.period)}.", *map(_sentence, told.notes)]),
         "tally": [[verdict.value, str(verdicts.count(verdict.value))] for verdict in Verdict],
         "tests": [
             {

@@ -28,6 +28,7 @@ class Result:
     checkpoint_size: int
     checkpoint_root: str  # base64
     items: tuple[Item, ...]
+    notes: tuple[str, ...] = ()  # of the period as a whole, whatever the test
 
     @property
     def verdict(self) -> Verdict:
@@ -67,6 +68,7 @@ class Result:
                 "population": self.population,
                 "exceptions": self.exceptions,
                 "unjudged": self.unjudged,
+                "notes": list(self.notes),
                 "items": [_item(item) for item in self.items],
             }
         )

@@ -21,7 +21,7 @@ from strongroom.crypto.checkpoint import Checkpoint
 from strongroom.crypto.note import Note
 from strongroom.evidence.acting import act, heartbeat
 from strongroom.evidence.definitions import definition_of
-from strongroom.evidence.gathering import gather
+from strongroom.evidence.gathering import gather, reading
 from strongroom.evidence.probing import Probing
 from strongroom.evidence.records import CONTROL_RUNS, ControlRun
 from strongroom.evidence.results import Result
@@ -33,6 +33,17 @@ from strongroom.storage.transaction import Transaction
 
 TOGETHER = 64  # items between two pauses
 _logger = logging.getLogger("strongroom")
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the tests of one run share."""
+
+    run: str
+    period: Period
+    evidence: Evidence
+    published: Published
+    notes: tuple[str, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,23 +70,18 @@ class ControlRuns:
             await Probing(self.server).sweep()
             await heartbeat(self.server)
             published = await checkpoint(self.server)
-            evidence = await gather(self.server, published, self.surroundings)
+            log = await reading(self.server, published, self.surroundings)
+            evidence = gather(self.server, log, self.surroundings)
+            notes = await log.notes(period)
             now = self.server.clock.now()
             name = f"{now:%Y%m%dT%H%M%S}-{self.server.entropy(3).hex()}"
-            return [
-                await self._one(control, name, period, evidence, published) for control in controls
-            ]
+            basis = Basis(name, period, evidence, published, notes)
+            return [await self._one(control, basis) for control in controls]
 
-    async def _one(
-        self,
-        control: ControlTest,
-        run: str,
-        period: Period,
-        evidence: Evidence,
-        published: Published,
-    ) -> ControlRun:
-        items = await collected(control, period, evidence)
-        tree = Checkpoint.parse(Note.parse(published.note).text)
+    async def _one(self, control: ControlTest, basis: Basis) -> ControlRun:
+        run, period = basis.run, basis.period
+        items = await collected(control, period, basis.evidence)
+        tree = Checkpoint.parse(Note.parse(basis.published.note).text)
         result = Result(
             control=control.id,
             definition=definition_of(control).version,
@@ -87,6 +93,7 @@ class ControlRuns:
             checkpoint_size=tree.size,
             checkpoint_root=b64encode(tree.root).decode(),
             items=tuple(items),
+            notes=basis.notes,
         )
         row = _row(result)
 
@@ -136,9 +143,14 @@ async def checkpoint(server: Server) -> Published:
 
 
 async def collected(control: ControlTest, period: Period, evidence: Evidence) -> list[Item]:
-    """Return a test's items. One that fails itself is not a pass: it could not be judged."""
+    """Return a test's items; none where nothing is from before the period's end.
+
+    One that fails itself is not a pass: it could not be judged.
+    """
     items: list[Item] = []
     try:
+        if not (await evidence.log.stretch(period.start, period.end))[1]:
+            return []
         async for item in _paced(control.evaluate(period, evidence)):
             items.append(item)  # noqa: PERF401 - what came before an error is kept
     except Exception as error:  # a defect of the test, or of what it asked

@@ -20,6 +20,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+# Requests that are committed together may stand in another order than their times; a clock that
+# is corrected goes back by less. What goes back further than this is said.
+CLOCK_TOLERANCE = timedelta(seconds=2)
+
 # -- what a test says --------------------------------------------------------------------------
 
 
@@ -123,6 +127,20 @@ class DailyCheckpoint:
     fresh: bool = False  # signed for the run: no witness can have seen it yet
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setback:
+    """The clock went back: the entry `index` is of `time`, an entry `before` it was of `was`."""
+
+    before: int
+    was: datetime
+    index: int
+    time: datetime
+
+    def __str__(self) -> str:
+        was, time = (f"{m:%Y-%m-%d %H:%M:%S}" for m in (self.was, self.time))
+        return f"entry {self.before} is of {was} UTC, entry {self.index} after it of {time} UTC"
+
+
 class Log(Protocol):
     """The log, up to the checkpoint that the run is about."""
 
@@ -144,10 +162,27 @@ class Log(Protocol):
     def entries(
         self, start: datetime, end: datetime | None, codes: tuple[str, ...] = ()
     ) -> AsyncIterator[LogEntry]:
-        """Give the entries of [start, end) in order; None means up to the checkpoint.
+        """Give the entries of the stretch of [start, end), by their indexes.
 
-        `codes` are prefixes of event codes; without any, every entry is given.
+        None means up to the checkpoint. `codes` are prefixes of event codes; without any, every
+        entry is given. Where the clock went back, some are of a time outside.
         """
+        ...
+
+    async def stretch(self, start: datetime, end: datetime | None) -> tuple[int, int]:
+        """Return the indexes of the first entry of a period, and behind the last.
+
+        The first is that of the first entry not before `start`, whatever comes after it; the last
+        entry is the last before `end`. The second is 0 only where no entry is before `end`.
+        """
+        ...
+
+    async def setbacks(self, start: datetime, end: datetime | None) -> Sequence[Setback]:
+        """Return where in the stretch the clock went back by more than CLOCK_TOLERANCE."""
+        ...
+
+    def uncovered(self, period: Period) -> str:
+        """Say what of a period lies before the log begins; nothing if none of it does."""
         ...
 
     def checkpoints(self, period: Period) -> AsyncIterator[DailyCheckpoint]:
