@@ -27,7 +27,7 @@ class Taken:
 async def take(folder: Path, start: datetime, *controls: str) -> Taken:
     async with company(folder) as lent:
         await quarter(lent)
-        lent.clock.advance(timedelta(hours=1))
+        await lent.advance(timedelta(hours=1))
         runs = ControlRuns(server=lent.server, controls=CONTROLS, surroundings=lent.surroundings)
         period = Period(start, lent.clock.now())
         made = await Packs(server=lent.server, runs=runs).make(period, controls)

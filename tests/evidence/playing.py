@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from strongroom.app import build_server
-from strongroom.base.clock import MovableClock
+from strongroom.base.clock import MovableClock, rfc3339
 from strongroom.base.ids import uuid_of
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.request import Answer, Incoming
@@ -158,6 +158,13 @@ class Company:
         """End the first root token, as whoever set the server up is to do."""
         await self.ask("write", "auth/token/revoke-self")
 
+    async def advance(self, by: timedelta) -> None:
+        """Put the clock forward, on record."""
+        now = self.clock.now()
+        details: dict[str, object] = {"from": rfc3339(now), "to": rfc3339(now + by)}
+        await self.server.pipeline.record(self.runtime.event("clock.advance", details))
+        self.clock.advance(by)
+
     def period(self) -> Period:
         """Return the period from the beginning to now."""
         return Period(START, self.clock.now())
@@ -215,4 +222,4 @@ async def quarter(lent: Company) -> None:
             await lent.ask("read", "secret/data/production/app/db", token=token)
         await lent.runtime._heartbeat()
         await lent.server.log.publish(lent.clock.now())
-        lent.clock.advance(DAY)
+        await lent.advance(DAY)
