@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from strongroom.controls.root_tokens import CONTROL
-from strongroom.sdk.control import LiveToken, LogEntry, Verdict
+from strongroom.sdk.control import LiveToken, LogEntry, Setback, Verdict
 from tests.controls.histories import FakeLog, FakeTokens, day, entry, found, items
 
 ROOT = LiveToken(
@@ -115,3 +115,65 @@ async def test_a_handled_token_is_proven_by_its_beginning_and_its_end() -> None:
 
     assert item.proof == (1, 9)
     assert "revoked after 12:00:00" in item.because
+
+
+BEFORE = entry(1, "seal.init", -9, root_accessor="r1")
+USE = entry(7, "secret.read", 3, token="r1", policies=["root"])
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        pytest.param(
+            [BEFORE, USE, entry(9, "token.revoke", 5, accessor="r1")],
+            Verdict.EXCEPTIONS,
+            id="made before the period, used in it, revoked before the run",
+        ),
+        pytest.param(
+            [BEFORE, entry(9, "token.revoke", 5, accessor="r1")],
+            Verdict.EXCEPTIONS,
+            id="made before the period, not used, revoked in it",
+        ),
+        pytest.param(
+            [BEFORE, entry(2, "token.revoke", -8, accessor="r1"), entry(7, "secret.read", 3)],
+            Verdict.NOT_EXERCISED,
+            id="over before the period",
+        ),
+        pytest.param([BEFORE, USE], Verdict.INCONCLUSIVE, id="used, and gone without an entry"),
+        pytest.param(
+            [USE, entry(9, "token.revoke", 3.5, accessor="r1")],
+            Verdict.INCONCLUSIVE,
+            id="used, and no entry made it",
+        ),
+        pytest.param(
+            [USE, entry(9, "token.revoke", 6, accessor="r1")],
+            Verdict.EXCEPTIONS,
+            id="used for days, and no entry made it",
+        ),
+        pytest.param(
+            [
+                entry(6, "token.create", -0.1, accessor="r1", token_policies=["root"]),
+                USE,
+                entry(9, "token.revoke", 0.5, accessor="r1"),
+            ],
+            Verdict.EFFECTIVE,
+            id="made just before the period",
+        ),
+        pytest.param(
+            [entry(7, "secret.read", 3, token="t1", policies=["default"])],
+            Verdict.NOT_EXERCISED,
+            id="another token is used",
+        ),
+    ],
+)
+async def test_a_root_token_that_was_used(log: list[LogEntry], expected: Verdict) -> None:
+    assert await found(CONTROL, log=FakeLog(log)) is expected
+
+
+async def test_a_life_in_which_the_clock_went_back_is_not_judged() -> None:
+    log = FakeLog([INIT, entry(9, "token.revoke", 0.5, accessor="r1")])
+    log.back = [Setback(before=4, was=day(9), index=5, time=day(0))]
+
+    [item] = await items(CONTROL, log=log)
+
+    assert (item.held, "the clock went back" in item.because) == (None, True)

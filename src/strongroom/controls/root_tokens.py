@@ -1,27 +1,31 @@
 """T12: root tokens exist for ceremonies only.
 
-Population  Every live root token, and every root token that was made in the period.
-Holds when  None lives at the run; each that was made was revoked within the time that a ceremony
-            may take. There is no break-glass case yet that could account for a longer one.
-Not judged  A root token that is gone, though no entry says when; an entry that may have made one
-            and lacks what would tell, because it was cut.
+Population  Every live root token, and every root token that was made, used or ended in the period,
+            whenever it was made.
+Holds when  None lives at the run; each other was revoked within the time that a ceremony may take.
+            There is no break-glass case yet that could account for a longer one.
+Not judged  A root token that is gone, though no entry says when, or that no entry made; one in
+            whose life the clock went back; an entry that may have made one and lacks what would
+            tell, because it was cut.
 Trust       Making a root token is an entry that holds its accessor; so is its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LogEntry, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LogEntry, Period, Setback
 
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 CEREMONY = timedelta(hours=24)
 MAKING = ("seal.", "token.", "auth.")
 ENDING = ("token.",)
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
-    """Give an item for each live root token, and for each that was made in the period."""
+    """Give an item for each live root token, and for each other that the period has to do with."""
     live: set[str] = set()
     async for token in evidence.tokens.live():
         if "root" in token.policies:
@@ -29,25 +33,51 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
             proof = () if token.entry is None else (token.entry,)
             because = f"lives since {_when(token.issued_at)}"
             yield Item(f"root token {token.accessor}", False, because, proof)
+    first, end = await evidence.log.stretch(period.start, period.end)
     made: dict[str, LogEntry] = {}
-    async for entry in evidence.log.entries(period.start, period.end, MAKING):
-        if not entry.ok:
+    async for entry in evidence.log.entries(BEGINNING, period.end, MAKING):
+        if not entry.ok or entry.index >= end:
             continue
         if accessor := made_root(entry):
             made[accessor] = entry
-        elif may_have_made_root(entry):
+        elif entry.index >= first and may_have_made_root(entry):
             because = f"{entry.code} does not say which token it made, or whether a root token"
             yield Item(f"entry {entry.index}", None, because, (entry.index,))
-    ended = await _ended(period, evidence) if made else {}
-    for accessor, entry in made.items():
-        if accessor not in live:
-            yield _judge(accessor, entry, ended.get(accessor))
+    used = await _used(period, evidence)
+    ended = await _ended(evidence) if made or used else {}
+    back = await evidence.log.setbacks(BEGINNING, None) if made or used else ()
+    for accessor in {**made, **used}:
+        life = Life(made.get(accessor), used.get(accessor), ended.get(accessor))
+        if accessor not in live and life.touches(first):
+            yield _judge(accessor, life, back)
 
 
-async def _ended(period: Period, evidence: Evidence) -> dict[str, LogEntry]:
+@dataclass(frozen=True)
+class Life:
+    """What the log has of a root token: when it was made, first used in the period, ended."""
+
+    made: LogEntry | None
+    used: LogEntry | None
+    ended: LogEntry | None
+
+    def touches(self, first: int) -> bool:
+        """Say whether it was made, used or ended from an index on."""
+        return any(each and each.index >= first for each in (self.made, self.used, self.ended))
+
+
+async def _used(period: Period, evidence: Evidence) -> dict[str, LogEntry]:
+    """Return the first entry of the period that each root token was used for."""
+    used: dict[str, LogEntry] = {}
+    async for entry in evidence.log.entries(period.start, period.end):
+        if entry.token and "root" in _listed(entry.own.get("policies")):
+            used.setdefault(entry.token, entry)
+    return used
+
+
+async def _ended(evidence: Evidence) -> dict[str, LogEntry]:
     """Return the first entry that says of a token that it was ended, by accessor."""
     ended: dict[str, LogEntry] = {}
-    async for entry in evidence.log.entries(period.start, None, ENDING):
+    async for entry in evidence.log.entries(BEGINNING, None, ENDING):
         for accessor in ended_tokens(entry) if entry.ok else ():
             ended.setdefault(accessor, entry)
     return ended
@@ -72,7 +102,10 @@ def may_have_made_root(entry: LogEntry) -> bool:
 
 
 def _policies(own: Mapping[str, object]) -> Sequence[object]:
-    found = own.get("token_policies")
+    return _listed(own.get("token_policies"))
+
+
+def _listed(found: object) -> Sequence[object]:
     return found if isinstance(found, list | tuple) else ()
 
 
@@ -86,14 +119,22 @@ def ended_tokens(entry: LogEntry) -> list[str]:
     return [str(accessor) for accessor in found if accessor]
 
 
-def _judge(accessor: str, made: LogEntry, ended: LogEntry | None) -> Item:
+def _judge(accessor: str, life: Life, back: Sequence[Setback]) -> Item:
     subject = f"root token {accessor}"
-    start = made.time
+    first, ended = life.made or life.used, life.ended
+    assert first is not None
+    how = f"made by {first.code}" if life.made else f"in use by entry {first.index}"
+    start = first.time
     if ended is None or start is None or ended.time is None:
-        because = f"made by {made.code}; gone, and no entry says when"
-        return Item(subject, None, because, (made.index,))
-    because = f"made {_when(start)} by {made.code}, revoked after {ended.time - start}"
-    return Item(subject, ended.time - start <= CEREMONY, because, (made.index, ended.index))
+        return Item(subject, None, f"{how}; gone, and no entry says when", (first.index,))
+    proof = first.index, ended.index
+    if any(first.index < each.index <= ended.index for each in back):
+        return Item(subject, None, f"{how}; the clock went back before it was revoked", proof)
+    because = f"{how} {_when(start)}, revoked after {ended.time - start}"
+    in_time = ended.time - start <= CEREMONY
+    if in_time and not life.made:
+        return Item(subject, None, f"{because}; no entry says when it was made", proof)
+    return Item(subject, in_time, because, proof)
 
 
 def _when(moment: datetime) -> str:
@@ -104,15 +145,18 @@ CONTROL = ControlTest(
     id="T12",
     title="No root token outlives its ceremony",
     kind=Kind.POP,
-    population="Every root token that lives at the run or was made in the period",
+    population=("Every root token that lives at the run, or was made, used or ended in the period"),
     procedure=(
-        "Looked for live tokens with the policy root. From the log took every entry that made a "
-        "root token, set-up included, and the entry that ended it, and measured the time between."
+        "Looked for live tokens with the policy root. From the whole log took every entry that "
+        "made a root token, set-up included, and the entry that ended it, and measured the time "
+        "between; from the period every entry of a request with the policy root."
     ),
     holds_when="None lives, and each was revoked within the time that a ceremony may take.",
     limits=(
         "The first root token counts as handled when it was revoked in time after set-up. Without "
-        "a break-glass case, a root token that was kept for longer is an exception."
+        "a break-glass case, a root token that was kept for longer is an exception. One "
+        "that was made before the period, not used in it, and is gone without an entry is not "
+        "seen."
     ),
     parameters={"ceremony_hours": int(CEREMONY.total_seconds() // 3600)},
     evaluate=evaluate,
