@@ -219,7 +219,8 @@ class Packs:
         }
         if population.codes:
             first, end = await stretch(log, told.period, to_pack=population.to_pack)
-            frozen |= {"codes": list(population.codes), "first": first, "end": end}
+            reach = "pack" if population.to_pack else "period"
+            frozen |= {"codes": list(population.codes), "reach": reach, "first": first, "end": end}
         staging.write(f"{folder}/frozen-root.json", canonical(frozen))
         staging.write(f"{folder}/query.txt", population.query(told.period))
         return frozen

@@ -35,6 +35,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -71,6 +72,8 @@ NOTE = re.compile(
     r"(([^\n]+)\n(0|[1-9][0-9]{0,17})\n([^\n]+)\n(?:[^\n]+\n)*)"
     r"\n((?:\u2014 [^ \n]+ [^ \n]+\n)+)"
 )
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z")
+TOLERANCE = timedelta(seconds=2)  # requests committed together need not be in order of time
 PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 KINDS = {str: "text", int: "whole number", bool: "boolean", list: "list", dict: "object"}
 Say = Callable[[str], None]
@@ -558,6 +561,62 @@ class Checkpoint:
 
 
 @dataclass
+class Clock:
+    """What the entries' own times say of a period, and where they go back, since its first entry.
+
+    The numbers are indexes: of the first entry not before the start, of the last before the end,
+    and of the last before it by more than the tolerance. Nothing goes back across its borders.
+    """
+
+    start: datetime
+    end: datetime
+    first: int | None = None
+    last: int = -1
+    firm: int = -1
+    latest: tuple[int, datetime] | None = None
+    setbacks: list[tuple[int, datetime, int, datetime]] = field(default_factory=list)
+
+    def see(self, index: int, time: datetime) -> None:
+        """Take in an entry."""
+        if self.first is None and time >= self.start:
+            self.first = index
+        self.last = index if time < self.end else self.last
+        self.firm = index if time < self.end - TOLERANCE else self.firm
+        if self.first is None:
+            return
+        if self.latest is not None and self.latest[1] - time > TOLERANCE:
+            self.setbacks.append((*self.latest, index, time))
+            self.latest = None
+        if self.latest is None or time >= self.latest[1]:
+            self.latest = index, time
+
+    def within(self) -> list[tuple[int, datetime, int, datetime]]:
+        """Return where times go back in the period."""
+        return [each for each in self.setbacks if each[2] <= self.last]
+
+    def problem(self, first: int, end: int, *, to_pack: bool) -> str:
+        """Say why the entries from `first` up to `end` are not those of the period, if so."""
+        begins = first if self.first is None else self.first
+        if first != begins:
+            return f"its first entry is {first}, and {begins} is the period's by its time"
+        least, most = max(begins, self.firm + 1), max(begins, self.last + 1)
+        if end < least or (end > most and not to_pack):
+            by_time = f"entry {self.last} is the last of the period by its time"
+            return f"it ends before entry {end}, and {by_time}"
+        return ""
+
+
+def time_of(text: object) -> datetime | None:
+    """Return a time as the log writes it; None for what is none."""
+    if not isinstance(text, str) or not TIME.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+@dataclass
 class Seen:
     """What one pass over the log segment found."""
 
@@ -567,6 +626,7 @@ class Seen:
     packs: list[tuple[int, Value]] = field(default_factory=list)
     rows: dict[str, array[int]] = field(default_factory=dict)  # indexes, by population
     simulated: bool = False
+    clock: Clock | None = None
     strange: list[int] = field(default_factory=list)  # entries that are no events
     problems: list[str] = field(default_factory=list)
 
@@ -605,6 +665,7 @@ class Pack:
         self.packed: Value | None = None  # the entry that vouches for the pack
         self.packed_at = -1
         self.begin = 0
+        self.intact = False  # the entries of the segment are those that were signed
         self.before: dict[int, bytes] = {}  # hashes of entries before it that results cite
         self.seen = Seen()
         self.truth = Grown()  # as signed; not filled if neither entries nor hashes give that
@@ -842,6 +903,7 @@ class Pack:
             self.before[int(found[1])] = leaf_hash(found[2])
         kept = self.grown(peaks, self.kept())
         had = self.grown(peaks, self.noted())
+        self.intact = self.end is not None and had.found == (self.end.size, self.end.root)
         problems += self.against_end(had, kept)
         if self.end is not None and (self.end.size, self.end.root) in (had.found, kept.found):
             self.truth = kept if kept.found == (self.end.size, self.end.root) else had
@@ -875,6 +937,7 @@ class Pack:
     def noted(self) -> Iterator[tuple[int, bytes]]:
         """Give index and hash of each entry, and note what the later checks need."""
         seen, ranges = self.seen, self.ranges()
+        seen.clock = self.clock()
         for index, leaf in self.entries(seen.problems):
             if index != self.begin + seen.count:
                 seen.crooked.append(self.begin + seen.count)
@@ -890,9 +953,12 @@ class Pack:
             code, own = event["metadata"]["event_code"], event.get("unmapped", {})
             seen.simulated |= own.get("clock") == "simulated"
             names = [n for n, r in ranges.items() if code.startswith(r.codes)]
+            time = time_of(own.get("time"))
         except ErrorsOfInput:
             seen.strange.append(index)
             return
+        if seen.clock is not None and time is not None:
+            seen.clock.see(index, time)
         if code == "control.run":
             seen.runs[str(own.get("result_sha256"))] = index, Value(f"entry {index}", own)
         elif code == "evidence.pack":
@@ -900,6 +966,15 @@ class Pack:
         for name in names:
             if ranges[name].first <= index < ranges[name].end:
                 seen.rows.setdefault(name, array("Q")).append(index)
+
+    def clock(self) -> Clock | None:
+        """Return what watches the times of the period."""
+        try:
+            period = self.json("about.json")["period"]
+            start, end = time_of(period["start"].raw), time_of(period["end"].raw)
+        except BrokenError:
+            return None  # named where the summary is checked
+        return None if start is None or end is None else Clock(start, end)
 
     def entries(self, problems: list[str]) -> Iterator[tuple[int, bytes]]:
         """Give index and exact bytes of each entry; what is no entry goes to the problems."""
@@ -1090,8 +1165,21 @@ class Pack:
         }:
             problems.append(f"{folder}: the log has not this root and number of rows")
         if frozen["source"].text == "log":
+            problems += self.of_period(folder, frozen)
             problems += self.recounted(folder, name)
         return f"{tree.size} rows, as they were frozen and as the log has them", problems
+
+    def of_period(self, folder: str, frozen: Value) -> list[str]:
+        """Compare the ends of a population with the times of the entries, as far as they go."""
+        reach, (first, end) = frozen["reach"].text, (frozen[k].number for k in ("first", "end"))
+        if reach not in ("period", "pack"):
+            return [f"{folder}: nobody knows how far it reaches"]
+        if not self.intact:
+            return []  # it was said
+        if self.seen.clock is None:
+            return [f"{folder}: about.json does not say of which period it is"]
+        found = self.seen.clock.problem(first, end, to_pack=reach == "pack")
+        return [f"{folder}: {found}"] if found else []
 
     def named_rows(self, folder: str, root: str) -> list[str]:
         """Name the rows that are not as frozen."""
@@ -1167,9 +1255,29 @@ class Pack:
             problems.append("about.json: what it says of the clock is not what the log says")
         if self.end is not None and self.packed is not None:
             problems += self.rebuilt(manifest, about, self.end)
+        went_back = self.went_back(about, problems)
         clock = "the clock was SIMULATED" if simulated else "the clock was the machine's"
+        clock += f", and {went_back}" if went_back else ""
         whole = f"partial: {self.lacks}" if self.lacks else "complete"
         return f"{len([*about['tests']])} tests; {whole}; {clock}", problems
+
+    def went_back(self, about: Value, problems: list[str]) -> str:
+        """Say how often the clock went back in the period, if the pack says the same."""
+        found = self.seen.clock.within() if self.seen.clock is not None else []
+        words = ""
+        if found:
+            before, was, index, time = found[0]
+            times = "once" if len(found) == 1 else f"{len(found)} times"
+            words = (
+                f"it went back {times}, first from {was:%Y-%m-%dT%H:%M:%SZ} at entry {before} "
+                f"to {time:%Y-%m-%dT%H:%M:%SZ} at entry {index}"
+            )
+        said = about["clock_went_back"].number
+        if self.intact and said != len(found):
+            problems.append(
+                f"about.json: the clock went back {said} times, it says; {words or 'it did not'}"
+            )
+        return words
 
     def incomplete(self, about: Value) -> list[str]:
         """Find what is not in the pack: which tests there were, the log says and not the pack."""
