@@ -11,12 +11,16 @@ import contextlib
 import logging
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from strongroom.audit.entry import SYSTEM, Event
 from strongroom.audit.follower import Follower
 from strongroom.audit.witnessing import Post, Witness, Witnessing, post
-from strongroom.base.errors import ConflictError, StrongroomError
+from strongroom.base.clock import parse_time
+from strongroom.base.errors import ConflictError, InputError, StrongroomError
 from strongroom.core.login import uuid_of
 from strongroom.core.revocation import BATCH, revoke_expired
 from strongroom.core.server import Server
@@ -26,6 +30,7 @@ from strongroom.storage.transaction import Transaction
 HEARTBEAT_SECONDS = 60.0
 EXPIRY_SECONDS = 1.0
 TROUBLE_SECONDS = 1.0
+BEHIND_SECONDS = 2.0  # as far as T62 lets times go back
 _logger = logging.getLogger("strongroom")
 
 
@@ -40,6 +45,7 @@ class Runtime:
     ask_witness: Post = post
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _witnessing: Witnessing = field(init=False)
+    _newest: datetime | None = None  # of the last entry before the start, and of heartbeats
 
     def __post_init__(self) -> None:
         log = self.server.log
@@ -48,8 +54,11 @@ class Runtime:
     async def start(self, interval: float = 1.0) -> None:
         """Write `server.start` and start what runs behind the requests."""
         server = self.server
-        crashed = await self._unfinished()
-        await server.pipeline.record(self.event("server.start", {"after_crash": crashed}))
+        last = await self._last()
+        crashed = bool(last) and b'"event_code":"server.stop"' not in last
+        self._newest = time_of(last)
+        details = {"after_crash": crashed} | self._behind()
+        await server.pipeline.record(self.event("server.start", details))
         self._spawn(self._checkpoints(interval))
         self._spawn(self._heartbeats())
         self._spawn(self._expiry())
@@ -75,11 +84,19 @@ class Runtime:
             simulated=server.settings.simulated,
         )
 
-    async def _unfinished(self) -> bool:
-        """Say whether the last run ended without `server.stop`: the last entry tells."""
+    async def _last(self) -> bytes:
+        """Return the last entry; one that is not `server.stop` says that the last run crashed."""
         size = self.server.log.size
         last = await self.server.log.entries(size - 1, size) if size else []
-        return bool(last) and b'"event_code":"server.stop"' not in last[0].leaf
+        return last[0].leaf if last else b""
+
+    def _behind(self) -> dict[str, object]:
+        """Say how far the clock is behind the latest time that was seen, if it is."""
+        now = self.server.clock.now()
+        newest = self._newest or now
+        self._newest = max(newest, now)
+        behind = (newest - now).total_seconds()
+        return {"clock_behind_s": round(behind, 3)} if behind > BEHIND_SECONDS else {}
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(asyncio.get_running_loop().create_task(work))
@@ -148,7 +165,7 @@ class Runtime:
             await pipeline.record(self.event("log.noise", details))
         beat = pipeline.counters.beat(self.server.barrier)
         lag = {f.name: f.lag for f in self.followers}
-        event = self.event("log.heartbeat", {**beat, "lag": lag})
+        event = self.event("log.heartbeat", {**beat, "lag": lag} | self._behind())
         tx = Transaction(self.server.database, self.server.barrier)
         await count_down(self.server, tx)
         try:
@@ -186,3 +203,11 @@ class Runtime:
             _logger.warning("%s: %s", what, error)
         except Exception:
             _logger.exception("defect in %s", what)
+
+
+def time_of(leaf: bytes) -> datetime | None:
+    """Return the time of an entry; None where it says none."""
+    try:
+        return parse_time(msgspec.json.decode(leaf)["unmapped"]["time"], "time")
+    except (msgspec.DecodeError, LookupError, TypeError, InputError):
+        return None
