@@ -25,6 +25,7 @@ from strongroom.sdk.control import (
     MatrixRow,
     Period,
     Prober,
+    Refusal,
     RuleFact,
     Searched,
     Setback,
@@ -104,7 +105,7 @@ class FakeLog:
 class FakeStorage:
     stored: Sequence[Blob] = ()
     strange: Sequence[str] = ()
-    tables: Mapping[str, bool] = field(default_factory=dict)
+    tables: Mapping[str, bool | None] = field(default_factory=dict)
     rows: Sequence[GuardedRow] = ()
 
     async def guarded(self) -> AsyncIterator[GuardedRow]:
@@ -118,8 +119,11 @@ class FakeStorage:
     async def unexplained(self) -> Sequence[str]:
         return self.strange
 
-    async def append_only(self) -> Mapping[str, bool]:
-        return self.tables
+    async def append_only(self) -> Sequence[Refusal]:
+        return [
+            Refusal(table=name, verb="UPDATE", refused=refused, because="tried")
+            for name, refused in self.tables.items()
+        ]
 
 
 @dataclass

@@ -21,6 +21,9 @@ KEPT = FakeStorage(tables={"entry": True, "tile": True})
         pytest.param(
             -3, FakeStorage(tables={"entry": False}), Verdict.EXCEPTIONS, id="changes are possible"
         ),
+        pytest.param(
+            -3, FakeStorage(tables={"entry": None}), Verdict.INCONCLUSIVE, id="could not be tried"
+        ),
     ],
 )
 async def test_verdict(begins: float | None, storage: FakeStorage, expected: Verdict) -> None:

@@ -15,6 +15,12 @@ from strongroom.storage.database import Database
 from strongroom.storage.records import CLEAR_SETTINGS, ClearSetting
 from tests.storage.requests import Desk
 
+REPLACED = {
+    "entry": "(idx, leaf) SELECT idx, ? FROM entry",
+    "tile": "(level, n, hashes) SELECT level, n, ? FROM tile",
+    "checkpoint": "(size, at, note) SELECT size, at, ? FROM checkpoint",
+    "cosignature": "(size, witness, at, line) SELECT size, witness, at, ? FROM cosignature",
+}
 UNBINDABLE = [2**70, "\ud800", object(), "nul\0and\ud800"]
 
 
@@ -114,6 +120,14 @@ class TestABatch:
         assert (await desk.submit(late)).problem is Problem.CONFLICT
         assert (await desk.submit(other)).problem is None
         assert (await desk.submit(nothing)).problem is None
+
+    async def test_a_list_before_a_read_makes_it_no_older(self, desk: Desk) -> None:
+        await desk.keep(a=1)
+        reader = desk.transaction()
+        await desk.store(reader).names("")
+        assert await desk.store(reader).fetch("a", int) == 1
+
+        assert (await desk.submit(reader)).problem is None
 
     async def test_what_was_forgotten_counts_as_written(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
@@ -286,13 +300,6 @@ class TestTheLogIsAppendOnly:
             assert "append-only" in str(outcome.problem)
         assert await desk.database.rows(f"SELECT * FROM {table}", ()) == before
 
-    REPLACED = {
-        "entry": "(idx, leaf) SELECT idx, ? FROM entry",
-        "tile": "(level, n, hashes) SELECT level, n, ? FROM tile",
-        "checkpoint": "(size, at, note) SELECT size, at, ? FROM checkpoint",
-        "cosignature": "(size, witness, at, line) SELECT size, witness, at, ? FROM cosignature",
-    }
-
     @pytest.mark.parametrize("table", [*REPLACED])
     async def test_another_row_of_the_same_key_is_refused_whoever_asks(
         self, desk: Desk, url: str, table: str
@@ -308,7 +315,7 @@ class TestTheLogIsAppendOnly:
         other = pysqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None)
 
         with pytest.raises(pysqlite3.IntegrityError, match="append-only"):
-            other.execute(f"INSERT OR REPLACE INTO {table} {self.REPLACED[table]}", ("other",))
+            other.execute(f"INSERT OR REPLACE INTO {table} {REPLACED[table]}", ("other",))
 
         other.close()
         assert await desk.database.rows(f"SELECT * FROM {table}", ()) == before

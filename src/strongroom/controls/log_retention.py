@@ -2,8 +2,11 @@
 
 Population  The log as a whole: its first entry, its indexes, and the tables that keep it.
 Holds when  The very first entry is there, is not younger than the period's start, and the
-            database itself refuses to change or delete what the log consists of.
-Not judged  A period that starts before the log does: nothing can be said on the time before.
+            database itself refuses to change or delete what the log consists of: each kind of
+            change was tried on each table, and the triggers are those of the migrations.
+Not judged  A period that starts before the log does: nothing can be said on the time before. A
+            change that could not be tried since the database was locked. On an empty table only
+            the triggers are judged.
 Trust       Whoever may change the database's schema can lift its refusal; T62 and checkpoints
             kept elsewhere would show what they did then.
 """
@@ -16,7 +19,7 @@ from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
-    """Give an item for the first entry, one for the start, and one for each table."""
+    """Give an item for the first entry, for the start, and for each change of each table."""
     first = evidence.log.before
     if first is None or first.time is None:
         yield Item("first entry", False, "index 0 is not there, or cannot be read")
@@ -28,9 +31,8 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
         else:
             because = f"{since}, in the period: of the time before it nothing can be said"
             yield Item("start of the period", None, because, (0,))
-    for table, refuses in sorted((await evidence.storage.append_only()).items()):
-        because = "refuses changes" if refuses else "does not refuse UPDATE and DELETE"
-        yield Item(f"table {table}", refuses, because)
+    for tried in await evidence.storage.append_only():
+        yield Item(f"table {tried.table}: {tried.verb}", tried.refused, tried.because)
 
 
 CONTROL = ControlTest(
@@ -39,8 +41,9 @@ CONTROL = ControlTest(
     kind=Kind.POP,
     population="The log's first entry, the start of the period, and the tables of the log",
     procedure=(
-        "Read the first entry and compared its time with the start of the period. Asked the "
-        "database for the triggers that refuse changes to the tables of the log."
+        "Read the first entry and compared its time with the start of the period. Tried each kind "
+        "of change on a row of each table of the log, in a transaction that was rolled back, and "
+        "compared the triggers that refuse it with what the migrations wrote."
     ),
     holds_when="Index 0 is there and not younger than the period's start; the tables refuse.",
     limits="This version removes nothing from the log. Copies elsewhere are not looked at.",

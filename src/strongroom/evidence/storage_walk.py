@@ -22,10 +22,11 @@ from strongroom.identity.records import (
     POLICY_VERSIONS,
     TOKENS,
 )
-from strongroom.sdk.control import Blob, GuardedRow
+from strongroom.sdk.control import Blob, GuardedRow, Refusal
 from strongroom.storage.barrier import AES_256_GCM, ALGORITHMS, TamperedError, header_of, place
 from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS, SETTINGS
+from strongroom.storage.refusals import try_to_change
 from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
 
@@ -50,7 +51,6 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "policy_version.mac": "MACs of rows",
     "token.mac": "MACs of rows",
 }
-LOG_TABLES = ("entry", "tile", "checkpoint")
 SQLITE_COLUMNS = (
     "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p "
     "WHERE m.type = 'table' AND upper(p.type) = 'BLOB' ORDER BY m.name, p.name"
@@ -59,8 +59,6 @@ POSTGRES_COLUMNS = (
     "SELECT table_name::text, column_name::text FROM information_schema.columns "
     "WHERE table_schema = current_schema() AND data_type = 'bytea' ORDER BY 1, 2"
 )
-SQLITE_TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-POSTGRES_TRIGGERS = "SELECT tgname::text FROM pg_trigger WHERE tgenabled = 'O'"
 WRAPPED = "SELECT name, term, wrapped FROM wrapped_key ORDER BY name, term"
 
 
@@ -174,12 +172,13 @@ class StorageWalk:
         found = [f"{table}.{column}" for table, column in rows]
         return [name for name in found if name not in sealed and name not in CLEAR_BYTES]
 
-    async def append_only(self) -> Mapping[str, bool]:
-        sqlite = self.server.database.kind == "sqlite"
-        rows = await self.server.database.rows(SQLITE_TRIGGERS if sqlite else POSTGRES_TRIGGERS, ())
-        there = {row[0] for row in rows}
-        verbs = ("update", "delete") if sqlite else ("change",)
-        return {t: all(f"{t}_refuses_{v}" in there for v in verbs) for t in LOG_TABLES}
+    async def append_only(self) -> Sequence[Refusal]:
+        return [
+            Refusal(
+                table=tried.table, verb=tried.verb, refused=tried.refused, because=tried.because
+            )
+            for tried in await try_to_change(self.server.database)
+        ]
 
 
 def _shown(part: object) -> str:

@@ -218,6 +218,19 @@ class GuardedRow:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One kind of change to one table of the log, and whether the database itself refuses it.
+
+    `refused` is None where that could not be tried.
+    """
+
+    table: str
+    verb: str
+    refused: bool | None
+    because: str
+
+
 class Storage(Protocol):
     """The database, as it is."""
 
@@ -233,8 +246,8 @@ class Storage(Protocol):
         """Return the columns of bytes that are neither sealed nor known to hold no secret."""
         ...
 
-    async def append_only(self) -> Mapping[str, bool]:
-        """Say for each table of the log whether the database itself refuses changes."""
+    async def append_only(self) -> Sequence[Refusal]:
+        """Try each change of each table of the log, and leave nothing of it behind."""
         ...
 
 

@@ -210,6 +210,20 @@ class PostgresDatabase:
     async def _fetch(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await self._pool.fetch(sql, *values)]
 
+    async def connection_of_its_own(self, patience: float) -> Any:
+        """Connect apart from readers and committer, waiting for nobody longer than `patience`."""
+        milliseconds = str(round(patience * 1000))
+        return await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=2 * patience,
+            server_settings={
+                "application_name": "strongroom",
+                "lock_timeout": milliseconds,
+                "statement_timeout": milliseconds,
+            },
+        )
+
     # -- committing
 
     def submit(self, request: Request) -> None:
