@@ -93,7 +93,7 @@ class Transaction:
     pending: dict[tuple[str, tuple[Scalar, ...]], Pending] = field(default_factory=dict)
     raw: list[Write] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
-    seen: int = 0  # how many commits were known before the first read of a row
+    seen: int = -1  # how many commits were known before the first read of a row; -1: none yet
 
     # -- reading
 
@@ -105,7 +105,7 @@ class Transaction:
                 return mine.row  # type: ignore[no-any-return]
         if not all(map(fits, key)):
             return None  # no row can have it
-        if not self.checks:
+        if self.seen < 0:
             self.seen = self.reader.commits
         found = await self.reader.rows(register.select_one, key)
         if not found:
