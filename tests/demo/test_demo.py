@@ -41,5 +41,9 @@ def test_every_step_holds_and_the_last_line_says_so(tmp_path: Path) -> None:
     assert found["witness"]["key_given"]
     assert found["witness"]["checkpoints"] >= 90
     assert set(found["controls"]) >= SPINE
+    periods = found["controls_for_the_period"]
+    assert found["controls"]["T36"] == "effective"
+    assert periods["T36"]["with_exceptions"] == 1
+    assert {each for each in periods if periods[each]["verdict"] != "effective"} == {"T36"}
     assert Path(found["pack"]).is_file()
     assert not list((tmp_path / "demo").glob("*.pid"))

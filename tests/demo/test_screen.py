@@ -43,7 +43,16 @@ def record() -> Record:
     record.steps += [good, bad, dull]
     record.findings.controls = [
         Result(id="T02", title="t", verdict="effective", items=7, exceptions=0),
-        Result(id="T99", title="Something new", verdict="not exercised", items=0, exceptions=0),
+        Result(
+            id="T99",
+            title="Something new",
+            verdict="not exercised",
+            items=0,
+            exceptions=0,
+            runs=3,
+            runs_with_exceptions=1,
+            of_period="exceptions",
+        ),
     ]
     return record
 
@@ -93,6 +102,13 @@ def test_a_control_that_nobody_put_in_plain_words_has_its_title(record: Record) 
     assert "Something new" in text
 
 
+def test_what_earlier_runs_found_stands_beside_the_last_verdict(record: Record) -> None:
+    [line] = [each for each in shown(record).splitlines() if "Something new" in each]
+
+    assert "not exercised" in line
+    assert "3, 1 with exceptions" in line
+
+
 def test_the_last_line_has_what_a_program_needs(stage: Stage, record: Record) -> None:
     stage.record = record
     record.findings.tampered = {"log: byte": True, "pack: row": False}
@@ -100,6 +116,11 @@ def test_the_last_line_has_what_a_program_needs(stage: Stage, record: Record) ->
     data = as_data(stage, 12.34)
 
     assert data["controls"] == {"T02": "effective", "T99": "not exercised"}
+    assert data["controls_for_the_period"]["T99"] == {
+        "runs": 3,
+        "with_exceptions": 1,
+        "verdict": "exceptions",
+    }
     assert data["held"] is False
     assert data["tamper_detected"] is False
     assert [step["held"] for step in data["steps"]] == [True, False, True]

@@ -89,10 +89,20 @@ def _show_run(session: Session, found: dict[str, Any]) -> None:
     session.output.title(f"run {found['id']}", period)
     session.output.line()
     rows = [
-        (r["control"], _verdict(r["verdict"]), r["population"], r["exceptions"], r["title"])
+        (
+            *(r["control"], _verdict(r["verdict"]), r["population"], r["exceptions"]),
+            *(_runs(r["runs"]), _verdict(r["runs"]["verdict"]), r["title"]),
+        )
         for r in found["results"]
     ]
-    session.output.table(("control", "verdict", "population", "exceptions", "what"), rows)
+    columns = ("control", "verdict", "population", "exceptions", "runs", "for the period", "what")
+    session.output.table(columns, rows)
+
+
+def _runs(rolled: dict[str, Any]) -> str:
+    """Say how many runs there are over some of the period: a re-run erases none."""
+    odd = rolled["with_exceptions"]
+    return f"{rolled['count']}, {odd} with exceptions" if odd else str(rolled["count"])
 
 
 def _show_whole(session: Session, found: dict[str, Any]) -> None:

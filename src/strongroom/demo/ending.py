@@ -38,6 +38,14 @@ def as_data(stage: Stage, seconds: float) -> dict[str, Any]:
         "log_size": findings.log_size,
         "witness": findings.witness,
         "controls": {result.id: result.verdict for result in findings.controls},
+        "controls_for_the_period": {
+            result.id: {
+                "runs": result.runs,
+                "with_exceptions": result.runs_with_exceptions,
+                "verdict": result.of_period,
+            }
+            for result in findings.controls
+        },
         "period": [START.isoformat(), END.isoformat()],
         "clock": "simulated",
         "requests": record.counts.requests,
@@ -87,11 +95,14 @@ def _table(screen: Screen, record: Record) -> Table:
     table.add_column("what it says")
     table.add_column("verdict", no_wrap=True)
     table.add_column("items", justify="right")
+    table.add_column("runs in the quarter")
     for result in record.findings.controls:
         shape, style = VERDICTS.get(result.verdict, ("◆", "yellow"))
         words = screen.plain(in_plain_words(result.id, result.title))
         verdict = screen.plain(Text.assemble((f"{shape} ", style), result.verdict))
-        table.add_row(result.id, words, verdict, f"{result.items:,}")
+        odd = result.runs_with_exceptions
+        runs = f"{result.runs}" + (f", {odd} with exceptions" if odd else "")
+        table.add_row(result.id, words, verdict, f"{result.items:,}", runs)
     return table
 
 

@@ -21,17 +21,24 @@ class Result:
     verdict: str
     items: int
     exceptions: int
+    runs: int = 1  # over some of the period, this one too
+    runs_with_exceptions: int = 0
+    of_period: str = ""  # the verdict of all of them
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Result:
         """Read a result as a run's reply has it."""
         items = data.get("items", data.get("population", 0))
+        runs = data["runs"]
         return cls(
             id=data["control"] if "control" in data else data["id"],
             title=data["title"],
             verdict=data["verdict"],
             items=_count(items),
             exceptions=_count(data.get("exceptions", 0)),
+            runs=runs["count"],
+            runs_with_exceptions=runs["with_exceptions"],
+            of_period=runs["verdict"],
         )
 
 

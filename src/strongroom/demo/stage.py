@@ -70,6 +70,7 @@ class Stage:
     witness_key: str = ""  # of the auditor's witness
     kept_checkpoints: list[Path] = field(default_factory=list)  # each cosigned by it
     open_exceptions: set[str] = field(default_factory=set)  # what the controls ought to find
+    found_before: set[str] = field(default_factory=set)  # what runs within the quarter found
     weeks: list[str] = field(default_factory=list)  # the shape of each week's run
     last_run: dict[str, Result] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)

@@ -53,7 +53,7 @@ from strongroom.evidence.segments import (
 )
 from strongroom.evidence.sources import made_by
 from strongroom.evidence.staging import Staging, digest_of_file, zip_folder
-from strongroom.evidence.verify import FORMAT, left_out, written
+from strongroom.evidence.verify import FORMAT, ROLLED, left_out, rolled_up, written
 from strongroom.sdk.control import Period
 
 TOGETHER = 256
@@ -134,6 +134,7 @@ class Packs:
         )
         results = self._tests(staging, rows)
         frozen = {p.id: await self._population(staging, p, log, told) for p in POPULATIONS}
+        self._rollups(staging, results)
         staging.write("checkpoint/log.vkey", f"{told.vkey}\n")
         staging.write("checkpoint/witnesses.vkey", "".join(f"{w}\n" for w in told.witnesses))
         staging.write("checkpoint/how-obtained.txt", HOW_OBTAINED)
@@ -186,6 +187,14 @@ class Packs:
         there = {row.control for row in rows}
         staging.missing += [left_out(each) for each in sorted({*known} - there)]
         return results
+
+    def _rollups(self, staging: Staging, results: list[dict[str, Any]]) -> None:
+        """Stage for each result all runs of its test that P22 has over some of the period."""
+        with staging.path("populations/P22/rows.jsonl").open("rb") as lines:
+            runs = [json.loads(line) for line in lines]
+        for result in results:
+            result["runs"] = rolled_up(result, runs)
+            staging.write(f"tests/{result['control']}/runs.json", canonical(result["runs"]))
 
     async def _population(
         self, staging: Staging, population: Population, log: LogReading, told: Told
@@ -308,6 +317,7 @@ def _listed(
                 "title": r["texts"]["title"],
                 "verdict": r["verdict"],
                 "definition": r["definition"],
+                "runs": {name: r["runs"][name] for name in ROLLED},
                 "criteria": list(told.framework.criteria_of(r["control"])),
                 "effective": [r["period_start"], r["period_end"]],
                 "collected": r["ran_at"],

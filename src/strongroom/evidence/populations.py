@@ -19,6 +19,7 @@ from strongroom.core.records import MOUNTS
 from strongroom.core.server import Server
 from strongroom.evidence.access_facts import Facts
 from strongroom.evidence.log_reading import LogReading
+from strongroom.evidence.verify import ran
 from strongroom.sdk.control import LogEntry, Period
 from strongroom.storage.register import micros
 from strongroom.storage.transaction import Transaction
@@ -178,13 +179,9 @@ async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
     async for entry in sources.log.entries(period.start, None, ("control.run",)):
         own = entry.own
         yield {
-            "index": entry.index,
+            **ran(entry.index, own),
             "time": rfc3339(entry.time) if entry.time else "",
-            "control": str(own.get("control", "")),
-            "verdict": str(own.get("verdict", "")),
             "population": int(own.get("population", 0)),
-            "exceptions": int(own.get("exceptions", 0)),
-            "definition": str(own.get("definition", "")),
             "result_sha256": str(own.get("result_sha256", "")),
         }
 
@@ -250,11 +247,14 @@ POPULATIONS = (
     Population(
         id="P22",
         title="Runs of control tests",
-        words="Every run of a control test that the log has, of any period.",
+        words="Every run of a control test from the period's start on, whatever it was over.",
         columns={
             "index": "number",
             "time": "time",
+            "run": "text",
             "control": "text",
+            "period_start": "time",
+            "period_end": "time",
             "verdict": "text",
             "population": "number",
             "exceptions": "number",

@@ -18,6 +18,7 @@ from strongroom.evidence.periods import in_words
 from strongroom.evidence.populations import POPULATIONS, Population
 from strongroom.evidence.sheets import write_sheet
 from strongroom.evidence.staging import Staging
+from strongroom.evidence.verify import in_words as in_words_of_runs
 from strongroom.sdk.control import Period, Verdict
 
 MOST_ITEMS = 200  # on a page; result.json has them all
@@ -43,6 +44,10 @@ LIMITS = (
     (
         "That a state which was tested at the run was the same on every other day of the period. "
         "Each test says whether it looked at the period or at the moment."
+    ),
+    (
+        "That controls ran as often as they should have: there is no calendar of runs. Each test "
+        "lists the runs that the log has over some of the period."
     ),
     "Anything outside this server: other stores, backups, machines, people, buildings.",
 )
@@ -161,6 +166,7 @@ def _exceptions(staging: Staging, told: Told, result: Mapping[str, Any]) -> None
         ("members", str(result["population"])),
         ("exceptions", str(result["exceptions"])),
         ("not judged", str(result["unjudged"])),
+        ("runs over the period", in_words_of_runs(result["runs"])),
         ("definition version", result["definition"]),
         ("entry of the run", str(result["entry"])),
         ("rows", f"{len(items)}: every item that did not hold; result.json has all"),
@@ -257,6 +263,7 @@ def _result_page(told: Told, result: Mapping[str, Any]) -> dict[str, Any]:
         "basis": [
             ["period", in_words(told.period)],
             ["run", f"{result['ran_at']}, {result['run']}"],
+            ["all runs", f"{in_words_of_runs(result['runs'])}; runs.json has them"],
             ["in the log", f"entry {result['entry']} has the digest of the result"],
             ["checkpoint", f"size {tree['size']}, root {tree['root']}"],
             ["definition", result["definition"]],
@@ -283,14 +290,19 @@ def _item(item: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _runs_of(rolled: Mapping[str, Any]) -> str:
+    odd = rolled["with_exceptions"]
+    return f"{rolled['count']}" + (f", of which {odd} with exceptions" if odd else "")
+
+
 def _summary_page(
     told: Told,
     results: Sequence[Mapping[str, Any]],
     frozen: Mapping[str, Mapping[str, Any]],
     partial: str,
 ) -> dict[str, Any]:
-    verdicts = [result["verdict"] for result in results]
-    known = {result["control"]: result["verdict"] for result in results}
+    verdicts = [result["runs"]["verdict"] for result in results]
+    known = {result["control"]: result["runs"]["verdict"] for result in results}
     return told.frame("Summary of control tests") | {
         "partial": partial,
         "words": " ".join([f"Period {in_words(told.period)}.", *map(_sentence, told.notes)]),
@@ -302,6 +314,8 @@ def _summary_page(
                 "verdict": result["verdict"],
                 "population": f"{result['population']:,}",
                 "exceptions": str(result["exceptions"]),
+                "runs": _runs_of(result["runs"]),
+                "of_period": result["runs"]["verdict"],
             }
             for result in results
         ],
@@ -352,6 +366,7 @@ def _readme_page(told: Told, partial: str) -> dict[str, Any]:
             ["manifest.json", "every file with its digest; what is complete and what is missing"],
             ["summary.pdf", "all tests at a glance, by test and by criterion"],
             ["tests/", "for each test its definition with source, its result, its exceptions"],
+            ["tests/Tnn/runs.json", "each run of the test over some of the period"],
             ["populations/", "the rows, the query that gave them, and the root they are frozen by"],
             ["log/", "every entry of the log in the period and up to this pack, byte for byte"],
             ["proofs/", "that the log only grew, and that each cited entry is in it"],

@@ -25,6 +25,7 @@ from strongroom.evidence.pack import Made, Packs
 from strongroom.evidence.periods import parse_period
 from strongroom.evidence.records import ControlRun
 from strongroom.evidence.run import ControlRuns
+from strongroom.evidence.verify import ROLLED
 from strongroom.sdk.control import Period
 from strongroom.sdk.engine import Endpoint, Help, Json, Named, Nothing, Reply, Route
 from strongroom.storage.register import moment
@@ -145,7 +146,7 @@ class EvidenceRoutes:
         period = self._period(call, given)
         rows = await self._once(call, lambda: self.runs.run(period, given.controls))
         call.details |= {"run": rows[0].run, "controls": len(rows)}
-        return Reply(self._shown(rows))
+        return Reply(self._shown(rows, await self.runs.rolled_up(rows)))
 
     async def list_runs(self, _call: SystemCall, _given: Nothing) -> Reply:
         rows = await self.server.database.rows(RUNS, ())
@@ -169,9 +170,11 @@ class EvidenceRoutes:
         rows = await self.runs.read(given.name)
         if not rows:
             raise NotFoundError
-        return Reply(self._shown(rows, whole=True))
+        return Reply(self._shown(rows, await self.runs.rolled_up(rows), whole=True))
 
-    def _shown(self, rows: list[ControlRun], *, whole: bool = False) -> dict[str, Any]:
+    def _shown(
+        self, rows: list[ControlRun], rolled: dict[str, dict[str, Any]], *, whole: bool = False
+    ) -> dict[str, Any]:
         titles = {control.id: control.title for control in self.runs.controls}
         return {
             "id": rows[0].run,
@@ -188,6 +191,7 @@ class EvidenceRoutes:
                     "definition": row.definition,
                     "checkpoint_size": row.checkpoint_size,
                     "entry": row.entry,
+                    "runs": {name: rolled[row.control][name] for name in ROLLED},
                     **({"result": Json(row.result)} if whole else {}),
                 }
                 for row in rows

@@ -9,12 +9,15 @@ Trust   A result is sealed in the database; its digest is in the log. Nobody typ
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from strongroom.audit.log import Published
+from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, PreconditionError
 from strongroom.core.server import Server
 from strongroom.crypto.checkpoint import Checkpoint
@@ -27,10 +30,16 @@ from strongroom.evidence.records import CONTROL_RUNS, ControlRun
 from strongroom.evidence.results import Result
 from strongroom.evidence.sources import made_by
 from strongroom.evidence.surroundings import Surroundings
+from strongroom.evidence.verify import rolled_up
 from strongroom.sdk.control import ControlTest, Evidence, Item, Period
+from strongroom.storage.register import micros, moment
 from strongroom.storage.store import upper
 from strongroom.storage.transaction import Transaction
 
+OVERLAPPING = (
+    "SELECT id, control, definition, period_start, period_end, verdict, exceptions, entry"
+    " FROM control_run WHERE period_start < ? AND period_end > ? ORDER BY ran_at, id"
+)
 TOGETHER = 64  # items between two pauses
 _logger = logging.getLogger("strongroom")
 
@@ -119,6 +128,19 @@ class ControlRuns:
         order = {control.id: at for at, control in enumerate(self.controls)}
         found = [CONTROL_RUNS.load(row, tx.barrier) for row in rows]
         return sorted(found, key=lambda row: (order.get(row.control, len(order)), row.control))
+
+    async def rolled_up(self, rows: Sequence[ControlRun]) -> dict[str, dict[str, Any]]:
+        """Return for each test of a run what all runs over some of its period add up to."""
+        period = micros(rows[0].period_end), micros(rows[0].period_start)
+        found = await self.server.database.rows(OVERLAPPING, period)
+        runs = [
+            {"index": -1 if entry is None else entry}
+            | {"run": name.rpartition(".")[0], "control": control, "definition": definition}
+            | {"period_start": rfc3339(moment(start)), "period_end": rfc3339(moment(end))}
+            | {"verdict": verdict, "exceptions": exceptions}
+            for name, control, definition, start, end, verdict, exceptions, entry in found
+        ]
+        return {row.control: rolled_up(json.loads(row.result), runs) for row in rows}
 
     async def latest(self, period: Period, control: str) -> ControlRun | None:
         """Return the newest run of a control over exactly this period."""

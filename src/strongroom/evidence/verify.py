@@ -32,7 +32,7 @@ from array import array
 from base64 import b64decode, b64encode
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -623,6 +623,7 @@ class Seen:
     count: int = 0
     crooked: list[int] = field(default_factory=list)  # entries that bear another index
     runs: dict[str, tuple[int, Value]] = field(default_factory=dict)  # by result digest
+    ran: list[dict[str, Any]] = field(default_factory=list)  # all of them, as `ran` tells them
     packs: list[tuple[int, Value]] = field(default_factory=list)
     rows: dict[str, array[int]] = field(default_factory=dict)  # indexes, by population
     simulated: bool = False
@@ -961,6 +962,7 @@ class Pack:
             seen.clock.see(index, time)
         if code == "control.run":
             seen.runs[str(own.get("result_sha256"))] = index, Value(f"entry {index}", own)
+            seen.ran.append(ran(index, own))
         elif code == "evidence.pack":
             seen.packs.append((index, Value(f"entry {index}", own)))
         for name in names:
@@ -1227,8 +1229,14 @@ class Pack:
         root = self.truth.roots.get(tree["size"].number)
         if root is not None and b64encode(root).decode() != tree["root"].raw:
             problems.append(f"{folder}: it rests on a checkpoint that the log never had")
+        known = {*self.seen.rows.get("P22", ())}
+        runs = [each for each in self.seen.ran if each["index"] in known]
+        rolled = rolled_up(result.of(dict), runs)
+        if self.json(f"{folder}/runs.json").raw != rolled:
+            problems.append(f"{folder}/runs.json: not the runs that the log has over the period")
         at = f"entry {run[0]}" if run else "no entry"
-        return f"{result['verdict'].raw}, {result['population'].raw} members, {at}", problems
+        seen = f"{result['verdict'].raw}, {result['population'].raw} members, {at}"
+        return f"{seen}; {in_words(rolled)}", problems
 
     def summary(self) -> tuple[str, list[str]]:
         """The manifest says what was found, all of it and nothing else."""
@@ -1237,6 +1245,11 @@ class Pack:
             f"about.json: the verdict of {name} is another"
             for name, verdict in [(each["id"].text, each["verdict"]) for each in about["tests"]]
             if verdict.raw != self.json(f"tests/{name}/result.json")["verdict"].raw
+        ]
+        problems += [
+            f"about.json: the runs of {name} are others"
+            for name, each in [(each["id"].text, each["runs"]) for each in about["tests"]]
+            if any(self.json(f"tests/{name}/runs.json")[k].raw != each[k].raw for k in ROLLED)
         ]
         problems += [
             f"about.json: rows or root of {name} are others"
@@ -1259,7 +1272,10 @@ class Pack:
         clock = "the clock was SIMULATED" if simulated else "the clock was the machine's"
         clock += f", and {went_back}" if went_back else ""
         whole = f"partial: {self.lacks}" if self.lacks else "complete"
-        return f"{len([*about['tests']])} tests; {whole}; {clock}", problems
+        period = Counter(each["runs"]["verdict"].text for each in about["tests"])
+        found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(period.items()))
+        tests = f"{len([*about['tests']])} tests, for the period {found or 'none'}"
+        return f"{tests}; {whole}; {clock}", problems
 
     def went_back(self, about: Value, problems: list[str]) -> str:
         """Say how often the clock went back in the period, if the pack says the same."""
@@ -1328,6 +1344,57 @@ def without(tests: Sequence[str], others: Sequence[str]) -> str:
     are = "is" if len(tests) == 1 else "are"
     left = [f"{', '.join(tests)} {are} not in this pack"] if tests else []
     return "; ".join([*left, *others])
+
+
+ROLLED = ("count", "with_exceptions", "verdict")
+OF_RUN = ("run", "control", "period_start", "period_end", "verdict", "definition")
+
+
+def ran(index: int, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry of the log says of a run of a test."""
+    told = {name: str(own.get(name, "")) for name in OF_RUN}
+    exceptions = own.get("exceptions")
+    return {"index": index, **told, "exceptions": exceptions if type(exceptions) is int else 0}
+
+
+def rolled_up(result: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the runs of a result's test over periods that overlap the result's, and their sum.
+
+    A run that found exceptions is not erased by a later one that found none, nor one that could
+    not judge; of the others the verdict over the whole period counts.
+    """
+    start, end = result["period_start"], result["period_end"]
+    over = [
+        {name: run[name] for name in ("index", *OF_RUN, "exceptions")}
+        for run in runs
+        if run["control"] == result["control"] and _overlap(run, start, end)
+    ]
+    verdicts = [run["verdict"] for run in over]
+    worst = [each for each in ("exceptions", "inconclusive") if each in verdicts]
+    return {
+        "control": result["control"],
+        "period_start": start,
+        "period_end": end,
+        "count": len(over),
+        "with_exceptions": verdicts.count("exceptions"),
+        "verdict": [*worst, result["verdict"]][0],
+        "runs": over,
+    }
+
+
+def _overlap(run: Mapping[str, Any], start: str, end: str) -> bool:
+    """Say whether a run was over some of a period; one that does not tell its own counts."""
+    try:
+        began, ended = (datetime.fromisoformat(run[f"period_{each}"]) for each in ("start", "end"))
+        return began < datetime.fromisoformat(end) and datetime.fromisoformat(start) < ended
+    except (TypeError, ValueError):
+        return True
+
+
+def in_words(rolled: Mapping[str, Any]) -> str:
+    """Say what the runs of a test over a period add up to."""
+    counts = f"runs: {rolled['count']}, of which {rolled['with_exceptions']} with exceptions"
+    return f"{counts}; for the period: {rolled['verdict']}"
 
 
 def follows(result: Value) -> Iterator[str]:

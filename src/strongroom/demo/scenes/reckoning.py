@@ -15,7 +15,10 @@ def play(stage: Stage) -> None:
         odd = [f"{one.id} {one.verdict}" for one in results.values() if one.verdict != EFFECTIVE]
         step.expect(bool(results), "no control ran")
         step.expect(not odd, ", ".join(odd))
-        step.detail = f"{len(results) - len(odd)} of {len(results)} effective"
+        found = {one.id for one in results.values() if one.runs_with_exceptions}
+        step.expect(found == stage.found_before, f"of earlier runs: {sorted(found)}")
+        earlier = f"; earlier runs found exceptions in {', '.join(sorted(found))}" if found else ""
+        step.detail = f"{len(results) - len(odd)} of {len(results)} effective{earlier}"
 
 
 SCENE = Scene(name="reckoning", title="The controls of the quarter", play=play)
