@@ -10,7 +10,7 @@ from strongroom.base.secret import Secret
 from strongroom.controls.log_sequence import CONTROL
 from strongroom.crypto.checkpoint import Checkpoint, sign_checkpoint
 from strongroom.crypto.merkle import Tree, consistency_proof, leaf_hash, root_of
-from strongroom.crypto.note import SignatureType, SigningKey, VerifierKey
+from strongroom.crypto.note import Note, SignatureType, SigningKey, VerifierKey
 from strongroom.sdk.control import DailyCheckpoint, LogEntry, Setback, Verdict
 from tests.controls.histories import FakeLog, day, entry, found, items
 
@@ -108,6 +108,21 @@ async def test_a_configured_witness_that_never_cosigned_is_an_exception() -> Non
     given.witnesses = [str(witness)]
 
     assert await found(CONTROL, log=given) is Verdict.EXCEPTIONS
+
+
+async def test_it_says_how_far_the_day_went_on_behind_the_cosigned_checkpoint() -> None:
+    signing = SigningKey("w", Secret(bytes(range(1, 33))))
+    noted = daily(3)
+    line = signing.cosign(Note.parse(noted.note).text, 1_790_000_000).line()
+    given = log(WHOLE, replace(noted, cosigned=(line.rstrip("\n"),), further=2))
+    given.witnesses = [str(signing.verifier(SignatureType.COSIGNATURE))]
+
+    last = (await items(CONTROL, log=given))[-1]
+
+    assert last.held
+    assert last.because.endswith(
+        "cosigned by w; the day's last checkpoint, 2 entries further, is not"
+    )
 
 
 async def test_a_checkpoint_of_this_moment_need_not_be_cosigned_yet() -> None:

@@ -47,6 +47,21 @@ async def test_a_cosigned_day_holds_and_names_its_witness(tmp_path: Path) -> Non
     assert any("cosigned by witness.test" in item["because"] for item in items)
 
 
+async def test_a_day_that_goes_on_behind_its_last_cosignature_says_how_far(tmp_path: Path) -> None:
+    async with company(tmp_path) as lent:
+        runs = watched(lent)
+        cosigned = await cosign(lent)
+        await lent.server.pipeline.record(lent.runtime.event("log.heartbeat", {}))
+        further = (await checkpoint(lent.server)).size - cosigned
+        lent.clock.advance(DAY)
+
+        [row] = await runs.run(lent.period(), ["T62"])
+
+    said = [item["because"] for item in json.loads(row.result)["items"]]
+    assert further > 0
+    assert any(f"last checkpoint, {further} entries further, is not" in each for each in said)
+
+
 async def test_a_day_that_the_witness_never_saw_is_an_exception(tmp_path: Path) -> None:
     async with company(tmp_path) as lent:
         runs = watched(lent)

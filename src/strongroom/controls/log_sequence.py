@@ -1,10 +1,12 @@
 """T62: the log has no gap, and each day's checkpoint goes on from the one before.
 
-Population  The entries of the period, and the last signed checkpoint of each of its days.
+Population  The entries of the period, and the last signed checkpoint of each of its days, or the
+            last that a witness cosigned.
 Holds when  The indexes are contiguous; no entry's time is before an earlier one's by more than two
             seconds; each checkpoint is signed by the log's key, is what the
             stored entries give, and is proven to contain the one before; where witnesses are
-            configured, one of them has cosigned.
+            configured, one of them has cosigned. Of a day of which some checkpoint is cosigned
+            the last such one is judged; the item says how many entries its last of all is further.
 Not judged  A period without any checkpoint; the days of the period before the log began.
 Trust       A log that no witness cosigns proves nothing against whoever controls its host and
             key: they could have rewritten it as a whole. The items say so.
@@ -81,6 +83,8 @@ def _judge(
     seen = f"cosigned by {', '.join(signers)}" if signers else "no witness is configured"
     if daily.fresh and witnesses and not signers:
         seen = "too young to be cosigned"
+    if signers and daily.further:
+        seen += f"; the day's last checkpoint, {daily.further} entries further, is not"
     joined = "consistent with the one before; " if before is not None else ""
     return opened, Item(subject, True, f"size {tree.size}, signed; {joined}{seen}", proof)
 
@@ -98,12 +102,16 @@ CONTROL = ControlTest(
     id="T62",
     title="The log is complete in sequence",
     kind=Kind.PROBE,
-    population="The indexes of the period's entries, and the last checkpoint of each day",
+    population=(
+        "The indexes of the period's entries, and the last checkpoint of each day: the last that a "
+        "witness cosigned, of a day that has one"
+    ),
     procedure=(
         "Read every entry of the period and looked for missing indexes, and for times that go "
         "back. Recomputed the tree from "
-        "the stored entries; verified the signature of each day's last checkpoint, its root "
-        "against the recomputed one, and its consistency with the day before."
+        "the stored entries; verified the signature of each day's checkpoint, its root "
+        "against the recomputed one, and its consistency with the day before. Named how far the "
+        "day's last checkpoint is beyond the last cosigned one."
     ),
     holds_when=(
         "No index is missing and no time goes back further than the tolerance; every checkpoint "

@@ -185,7 +185,7 @@ class LogReading:
         roots = await self._roots(sorted(notes))
         before = 0
         for size in sorted(notes):
-            day, note = notes[size]
+            day, note, further = notes[size]
             proof = tuple(await self.log.consistency(before, size)) if before else None
             lines = await self.database.rows(COSIGNATURES, (size,))
             yield DailyCheckpoint(
@@ -195,25 +195,29 @@ class LogReading:
                 recomputed=roots.get(size, b""),
                 cosigned=tuple(line.rstrip("\n") for (line,) in lines),
                 fresh=size == self.published.size,
+                further=further,
             )
             before = size
 
-    async def daily(self, period: Period) -> dict[int, tuple[str, bytes]]:
+    async def daily(self, period: Period) -> dict[int, tuple[str, bytes, int]]:
         """Return day and note of each day's last checkpoint, a cosigned one if it has any, by size.
 
-        The checkpoint that this reading is of is among them.
+        With it goes how many entries further the day's last checkpoint of all is. The checkpoint
+        that this reading is of is among them.
         """
-        found: dict[int, tuple[str, bytes]] = {}
+        found: dict[int, tuple[str, bytes, int]] = {}
         day = period.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         while day < period.end:
             first, last = await self.stretch(max(day, period.start), min(day + DAY, period.end))
             for choice in (WITNESSED, CHECKPOINT) if last > first else ():
                 rows = await self.database.rows(choice, (last,))
                 if rows and rows[0][0] > first:
-                    found[rows[0][0]] = (f"{day:%Y-%m-%d}", rows[0][2].encode())
+                    size, _, note = rows[0]
+                    [newest] = await self.database.rows(CHECKPOINT, (last,))
+                    found[size] = (f"{day:%Y-%m-%d}", note.encode(), newest[0] - size)
                     break
             day += DAY
-        found[self.published.size] = ("the run", self.published.note)
+        found[self.published.size] = ("the run", self.published.note, 0)
         return found
 
     async def _roots(self, sizes: Sequence[int]) -> dict[int, bytes]:

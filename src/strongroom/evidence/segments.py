@@ -85,7 +85,7 @@ async def witnessed_checkpoint(reading: LogReading) -> Published | None:
 
 async def write_cosigned(staging: Staging, reading: LogReading, period: Period) -> None:
     """Write the last checkpoint of each day of the period that a configured witness cosigned."""
-    for size, (_, own) in sorted((await reading.daily(period)).items()):
+    for size, (_, own, _) in sorted((await reading.daily(period)).items()):
         note = await _with_cosignatures(reading, size, own)
         if note is not None:
             staging.write(f"checkpoint/cosigned/{size:012d}.txt", note)

@@ -125,6 +125,7 @@ class DailyCheckpoint:
     recomputed: bytes
     cosigned: tuple[str, ...] = ()
     fresh: bool = False  # signed for the run: no witness can have seen it yet
+    further: int = 0  # entries to the day's last checkpoint, if that one is not cosigned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
