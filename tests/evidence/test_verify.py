@@ -149,7 +149,7 @@ class TestAPackAsItWasMade:
         ),
         pytest.param(
             changed(ENTRIES, lambda d: d.replace(b'"secret.read"', b'"secret.list"', 1)),
-            "log: entry 25 is changed",
+            "log: entry 26 is changed",
             id="an entry changed",
         ),
         pytest.param(
