@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from strongroom.api.vault import LONGEST_PATH, clean_path, shown_path
 from strongroom.base.errors import InputError
+from strongroom.core.noise import ALLOWED
 from tests.api.serving import Served, serving
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "LIST", "SCAN")
@@ -73,6 +74,55 @@ async def test_a_refused_path_is_on_record_as_far_as_it_can_be_shown(served: Ser
     entry = await served.entry(got)
     assert entry["metadata"]["event_code"] == "request.malformed"
     assert entry["unmapped"]["path"] == "secret/data/a%ff/../b"
+
+
+@pytest.mark.parametrize("header", ["x-vault-token", "authorization"])
+async def test_whoever_asks_with_a_token_is_named_however_often_the_request_is_malformed(
+    served: Served, header: str
+) -> None:
+    token = await served.reader('path "*" { capabilities = ["read"] }')
+    looked_up = await served.ask("GET", "auth/token/lookup-self", token=token)
+    accessor = looked_up.body["data"]["accessor"]
+    who = {header: token if header == "x-vault-token" else f"Bearer {token}"}
+    malformed: list[tuple[bytes, bytes, dict[str, str]]] = [
+        *((raw, b"", {}) for raw in REFUSED.values()),
+        (b"secret/data/x", b"list=yes", {}),
+        (b"secret/data/x", b"a=%ff", {}),
+        (b"secret/data/x", b"&".join(b"a%d=1" % n for n in range(101)), {}),
+        (b"secret/data/x", b"", {"x-vault-namespace": "team"}),
+        (b"secret/data/x", b"", {"x-vault-wrap-ttl": "soon"}),
+    ]
+    assert len(malformed) > ALLOWED  # all are of one kind, which is collapsed for nobody known
+
+    for raw, query, headers in malformed:
+        got = await served.ask("GET", raw, token="", headers={**headers, **who}, query=query)
+
+        entry = await served.entry(got)
+        assert (raw, query, got.status) == (raw, query, 400)
+        assert entry["metadata"]["event_code"] == "request.malformed"
+        assert entry["actor"]["session"]["uid"] == accessor
+
+
+@pytest.mark.parametrize("token", ["", "hvs.nobody"])
+async def test_a_malformed_request_of_nobody_is_counted_after_a_few_entries(
+    served: Served, token: str
+) -> None:
+    before = served.server.log.size
+
+    for _ in range(ALLOWED * 2):
+        assert (await served.ask("GET", b"secret//x", token=token)).status == 400
+
+    assert served.server.log.size == before + ALLOWED
+
+
+async def test_a_malformed_request_is_no_use_of_a_limited_token(served: Served) -> None:
+    token = await served.reader('path "*" { capabilities = ["read"] }', num_uses=1)
+
+    assert (await served.ask("GET", b"secret//x", token=token)).status == 400
+
+    for status in (200, 403):
+        got = await served.ask("GET", "auth/token/lookup-self", token=token)
+        assert got.status == status
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_good_lock_files_have_no_fault() -> None:
         ({FUZZ: ""}, f"{FUZZ}: atheris is missing; run `make lock`"),
         ({FUZZ: "atheris==3\n"}, f"{FUZZ}: atheris has no hash"),
         (
-            {FUZZ: "--index-url x\n" + lock(atheris="3")},
+            {FUZZ: "--find-links x\n" + lock(atheris="3")},
             f"{FUZZ}:1: names an address or a path",
         ),
         (

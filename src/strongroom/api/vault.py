@@ -47,7 +47,6 @@ _OPERATIONS = {
     "LIST": Operation.LIST,
     "SCAN": Operation.SCAN,
 }
-_TOKENS = frozenset({b"x-vault-token", b"authorization"})
 _JSON_TYPE = "application/json"
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _TRUE = frozenset({"true", "1", "t", "T", "TRUE", "True"})
@@ -129,11 +128,12 @@ class VaultWire:
             body=request.body or None,
             bound=self._bound,
         )
+        _take_token(incoming, request.headers)  # first: whatever else is wrong, it says who asked
         try:
             incoming.path = under + clean_path(request.raw_path[len(prefix) :])
             if request.query:
                 _take_query(incoming, request.query)
-            _take_headers(incoming, request.headers)
+            _take_settings(incoming, request.headers)
             if request.method == "HEAD" and not under and incoming.path != HEALTH:
                 raise UnsupportedError("unsupported operation")
         except StrongroomError as error:
@@ -145,7 +145,7 @@ class VaultWire:
         """Return what was asked of a path that nothing serves; its token says who asked."""
         incoming = Incoming(
             id=next(self._ids),
-            operation=Operation.READ,
+            operation=_OPERATIONS.get(request.method, Operation.READ),
             path=shown_path(request.raw_path),
             method=request.method,
             address=request.peer[0],
@@ -153,8 +153,7 @@ class VaultWire:
             problem=NotFoundError("nothing is served here; see /v1/ and /log/"),
             bound=self._bound,
         )
-        _take_headers(incoming, [each for each in request.headers if each[0] in _TOKENS])
-        incoming.operation = _OPERATIONS.get(request.method, Operation.READ)
+        _take_token(incoming, request.headers)
         return incoming
 
 
@@ -237,19 +236,24 @@ def _switched(query: dict[str, list[str]]) -> Operation:
     return Operation.HELP if query.pop("help", [""])[0] else meant
 
 
-def _take_headers(incoming: Incoming, headers: list[tuple[bytes, bytes]]) -> None:
-    """Take what is Vault's. Of a token given twice the first counts, as there."""
+def _take_token(incoming: Incoming, headers: list[tuple[bytes, bytes]]) -> None:
+    """Take who asks; refuses nothing. Of a token given twice the first counts, as in Vault."""
     bearer = ""
     for name, value in headers:
         if name == b"x-vault-token":
             incoming.token = incoming.token or value.decode("latin-1")
         elif name == b"authorization":
             bearer = bearer or _bearer(value)
-        elif name == b"x-vault-wrap-ttl":
+    incoming.token = incoming.token or bearer
+
+
+def _take_settings(incoming: Incoming, headers: list[tuple[bytes, bytes]]) -> None:
+    """Take what else is Vault's of the headers."""
+    for name, value in headers:
+        if name == b"x-vault-wrap-ttl":
             incoming.wrap_ttl = _wrap_ttl(value.decode("latin-1"))
         elif name == b"x-vault-namespace" and value.strip(b"/ ") not in (b"", b"root"):
             raise InputError("X-Vault-Namespace", "namespaces are not supported")
-    incoming.token = incoming.token or bearer
     if incoming.operation is Operation.PATCH:
         _require_merge_patch(headers)
         incoming.merge_patch = True
