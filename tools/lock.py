@@ -1,6 +1,6 @@
 """Write the lock files, and check without a network that they hold what the project asks for.
 
-    requirements.lock       what runs: the dependencies and the `evidence` extra
+    requirements.lock       what runs: the dependencies and the extras
     requirements-dev.lock   what runs, and what builds, tests and checks it
     requirements-fuzz.lock  the fuzzer, which not every platform has
 
@@ -29,8 +29,11 @@ RESOLVE = (
     *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
 )
 WANTED = {
-    RUNTIME: ("pyproject.toml", "--extra", "evidence"),
-    DEVELOPMENT: ("pyproject.toml", "--extra", "evidence", "--group", "dev", "-c", RUNTIME),
+    RUNTIME: ("pyproject.toml", "--extra", "evidence", "--extra", "ldap"),
+    DEVELOPMENT: (
+        *("pyproject.toml", "--extra", "evidence", "--extra", "ldap"),
+        *("--group", "dev", "-c", RUNTIME),
+    ),
     FUZZ: ("--group", "fuzz"),
 }
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
@@ -60,7 +63,8 @@ def wanted(project: dict[str, object], lock: str) -> Iterator[Requirement]:
     """Give what pyproject.toml asks for directly of one lock file."""
     tables = project["project"], project["dependency-groups"], project["build-system"]
     package, groups, build = (table for table in tables if isinstance(table, dict))
-    running = [*package["dependencies"], *package["optional-dependencies"]["evidence"]]
+    extras = package["optional-dependencies"].values()
+    running = [*package["dependencies"], *(each for extra in extras for each in extra)]
     named = {
         RUNTIME: running,
         DEVELOPMENT: [*running, *groups["dev"], *build["requires"]],
