@@ -59,6 +59,10 @@ class Proof:
     alias holds. `shown_by` names what was proven: "password", "secret-id", "certificate".
     `display` is a name for people that holds no secret, or none: a role id is half of a login.
     `role` is the method's own name for the rules that apply, given back at renewal.
+    `groups` are the subject's groups as the mount knows them now; external groups with an alias
+    of such a name take the entity in, and let it go at the login that no longer names them.
+    `factors` are further factors which the method itself saw ("otp", "webauthn"), or which a
+    provider vouches for whose word is trusted for that. A `workload` is no person.
     """
 
     alias: str
@@ -68,6 +72,9 @@ class Proof:
     role: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     alias_metadata: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
+    workload: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Login(Generic[Given]):
     # Says whether there is such a subject. Needed where the path holds its name: a name of nobody,
     # which may be a mistyped password, is written down as a digest.
     knows: Callable[[Any, Given], Awaitable[bool]] | None = None
+    by_reading: bool = False  # also a GET gets in: where a browser is sent back to (OIDC)
 
 
 class AuthMethod(Protocol):
@@ -100,6 +108,15 @@ class AuthMethod(Protocol):
 
     async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:
         """Return the rules now in force, at renewal; DeniedError if the subject is gone."""
+        ...
+
+
+@runtime_checkable
+class SeveralWays(Protocol):
+    """For methods with more than one way in."""
+
+    def other_logins(self) -> Sequence[Login[Any]]:
+        """Return the ways in beside `login()`."""
         ...
 
 

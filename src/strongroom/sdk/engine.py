@@ -164,6 +164,7 @@ class Call:
     mount: Mounted
     entity: str = ""  # entity id; empty when there is none (root, or before a login)
     address: str = ""  # where the request came from, after trusted proxies
+    certificates: tuple[bytes, ...] = ()  # the client's over TLS, its own first, DER; unverified
     warnings: list[str] = field(default_factory=list)  # shown to the caller in the reply
 
 
