@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.crypto.derive import derive, hkdf, keyed_digest
+from strongroom.crypto.derive import DigestKey, derive, hkdf
 
 # RFC 5869 appendix A, the three cases over SHA-256: key, salt, info, length, output.
 RFC_5869 = [
@@ -88,7 +88,11 @@ def test_deriving_with_an_empty_label_is_case_a_3_of_the_rfc() -> None:
 
 @pytest.mark.parametrize(("key", "data", "output"), RFC_4231)
 def test_a_keyed_digest_is_what_the_rfc_gives(key: bytes, data: bytes, output: str) -> None:
-    assert keyed_digest(key, data).hex() == output
+    keyed = DigestKey(key)
+
+    assert keyed.digest(data).hex() == output
+    assert keyed.digest(data).hex() == output
+    assert key.hex() not in repr(keyed)
 
 
 @given(key=st.binary(min_size=32, max_size=32), labels=st.sets(st.text(), min_size=2, max_size=5))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from strongroom.base.errors import SealedError
 from strongroom.crypto.aead import Cipher
-from strongroom.crypto.derive import derive, keyed_digest
+from strongroom.crypto.derive import DigestKey, derive
 from strongroom.crypto.errors import CiphertextError
 
 VERSION = 1
@@ -69,7 +69,8 @@ class Barrier:
         self._entropy = entropy
         self._ciphers: dict[int, Cipher] = {}
         self._prefix = b""
-        self._digest_keys: dict[str, bytes] = {}
+        self._derived: dict[str, bytes] = {}
+        self._digest_keys: dict[str, DigestKey] = {}
         self._derivation: bytes | None = None
         self.term = 0
         self.encryptions = 0  # with the active term's key, since it became active here
@@ -85,6 +86,7 @@ class Barrier:
             raise ValueError("a keyring has at least one term, from 1 on")
         self._ciphers = {term: Cipher(key) for term, key in keys.items()}
         self._derivation = derivation
+        self._derived = {}
         self._digest_keys = {}
         self.activate(max(keys))
 
@@ -108,6 +110,7 @@ class Barrier:
     def seal(self) -> None:
         """Forget every key."""
         self._ciphers = {}
+        self._derived = {}
         self._digest_keys = {}
         self._derivation = None
         self._prefix = b""
@@ -139,16 +142,19 @@ class Barrier:
 
     def derived(self, label: str) -> bytes:
         """Return the 32-byte key of a label; stable over rotation."""
-        key = self._digest_keys.get(label)
+        key = self._derived.get(label)
         if key is None:
             if self._derivation is None:
                 raise SealedError("sealed")
-            key = self._digest_keys[label] = derive(self._derivation, label)
+            key = self._derived[label] = derive(self._derivation, label)
         return key
 
     def digest(self, label: str, data: bytes) -> bytes:
         """Return the keyed digest of `data` under a label: 32 bytes."""
-        return keyed_digest(self.derived(label), data)
+        key = self._digest_keys.get(label)
+        if key is None:
+            key = self._digest_keys[label] = DigestKey(self.derived(label))
+        return key.digest(data)
 
     def terms(self) -> frozenset[int]:
         """Return the terms whose keys are held."""
