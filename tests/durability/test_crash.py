@@ -26,12 +26,14 @@ BOUNDARIES = {
     "after begin": False,
     "after head": False,
     "after first write": False,
+    "after it is undone": False,
     "after release": False,
     "after entries": False,
     "after head is moved": False,
     "before commit": False,
     "after commit": True,
 }
+MADE_AGAIN = ("after it is undone", "after release")  # reached if a statement has failed
 
 
 def die(at: str) -> None:
@@ -48,6 +50,10 @@ def dying(kind: type[Any]) -> type[Any]:
             die("before begin")
             await super().begin()
             die("after begin")
+
+        async def rollback(self) -> None:
+            await super().rollback()
+            die("after it is undone")
 
         async def head(self) -> tuple[int, int]:
             found: tuple[int, int] = await super().head()
@@ -87,7 +93,13 @@ async def work(url: str, boundary: str) -> None:
     await desk.store(one).put("one more", 1)
     one.changed("policy:x")
     await desk.store(other).put("other", 1)
-    await asyncio.gather(desk.submit(one, leaf=b"one"), desk.submit(other, leaf=b"other"))
+    answers = [desk.submit(one, leaf=b"one"), desk.submit(other, leaf=b"other")]
+    if boundary in MADE_AGAIN:
+        spoilt = desk.transaction()
+        spoilt.run("DELETE FROM cell", ())
+        spoilt.run("DELETE FROM no_such_table", ())
+        answers.append(desk.submit(spoilt, leaf=b"spoilt"))
+    await asyncio.gather(*answers)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

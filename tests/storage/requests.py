@@ -51,7 +51,6 @@ class Desk:
             topics=() if transaction is None else transaction.topics,
             read=None if transaction is None else transaction.lone_read(),
             seen=0 if transaction is None else transaction.seen,
-            rows=() if transaction is None else transaction.rows_written(),
         )
         self.database.submit(request)
         return answer

@@ -180,6 +180,29 @@ class TestABatch:
         assert [o.index for o in outcomes] == [-1, -1, -1, 0]
         assert [row.name for row in await desk.transaction().all(CLEAR_SETTINGS)] == ["good"]
 
+    async def test_nothing_of_a_request_that_fails_late_is_left_to_those_behind_it(
+        self, desk: Desk
+    ) -> None:
+        await desk.keep(a=1)
+        before, spoilt, after = (desk.transaction() for _ in range(3))
+        assert await desk.store(before).fetch("a", int) == 1
+        assert await desk.store(after).find("b", int) is None
+        await desk.store(before).put("a", 2)
+        spoilt.changed("policy:x")
+        await desk.store(spoilt).put("b", 1)
+        spoilt.run("DELETE FROM cell", ())
+        spoilt.run("DELETE FROM no_such_table", ())
+        await desk.store(after).put("b", 2)
+
+        answers = [desk.submit(each) for each in (before, spoilt, after)]
+        outcomes = await asyncio.gather(*answers)
+
+        assert [o.index for o in outcomes] == [1, -1, 2]
+        assert outcomes[0].generation == outcomes[2].generation
+        assert isinstance(outcomes[1].problem, Exception)
+        assert (await desk.find("a"), await desk.find("b")) == (2, 2)
+        assert [index for index, _ in await desk.entries()] == [0, 1, 2]
+
     async def test_an_entry_beyond_the_limit_is_refused(self, desk: Desk) -> None:
         largest = b"x" * MAX_LEAF
         fits, too_large = desk.submit(None, leaf=largest), desk.submit(None, leaf=largest + b"x")
@@ -239,14 +262,16 @@ class TestManyAtOnce:
         async def client(number: int) -> None:
             for turn in range(8):
                 leaf = b"%d/%d" % (number, turn)
-                kind = dice.choice(["read", "count", "spoil", "change"])
+                kind = dice.choice(["read", "count", "spoil", "spoil halfway", "change"])
                 while True:
                     tx = desk.transaction()
                     key = dice.choice("abc")
                     if kind == "count":
                         held = await desk.store(tx).find(key, int)
                         await desk.store(tx).put(key, 1 if held is None else held.value + 1)
-                    elif kind == "spoil":
+                    elif kind.startswith("spoil"):
+                        if kind == "spoil halfway":
+                            tx.run("DELETE FROM cell", ())
                         tx.run("DELETE FROM cell WHERE mount = ?", (2**70,))
                     elif kind == "change":
                         tx.changed(f"policy:{number}")
@@ -257,7 +282,7 @@ class TestManyAtOnce:
                     acknowledged[outcome.index] = leaf
                     counted[key] += kind == "count"
                 else:
-                    assert kind == "spoil"
+                    assert kind.startswith("spoil")
 
         await asyncio.gather(*(client(number) for number in range(12)))
 

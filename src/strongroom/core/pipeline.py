@@ -405,7 +405,6 @@ class Pipeline:
             about=attempt.session.about if attempt.session else frozenset(),
             read=tx.lone_read(),
             seen=tx.seen,
-            rows=tx.rows_written(),
         )
 
     def _event(self, attempt: Attempt, *, ok: bool) -> Event:
@@ -511,7 +510,6 @@ class Pipeline:
         request = Request(done=done, leaf=leaf, digest=digest_of(leaf))
         if tx is not None:
             request.checks, request.writes = tx.due_checks(), tx.writes()
-            request.rows = tx.rows_written()
         self.database.submit(request)
         outcome = await answer
         if isinstance(outcome.problem, Problem):

@@ -54,7 +54,6 @@ async def act(
                 checks=tx.due_checks(),
                 writes=tx.writes(),
                 topics=tx.topics,
-                rows=tx.rows_written(),
             )
         )
         outcome = await answer

@@ -1,9 +1,13 @@
-"""Group commit: whatever waits goes into one commit, each request in a savepoint of its own.
+"""Group commit: whatever waits goes into one commit, and what fails of it spoils one request alone.
 
 No timer: the batch is what queued up while the last commit was under way. The head row holds
 the next index of the log and the generation of what authorization depends on. The commit is the
 fence: a request that was authorized under an older generation is sent back, not committed,
 unless all that has changed since is other people's tokens and entities.
+
+Statements hardly ever fail, once what a request has read is known to be as it was. So none is
+guarded at first; where one fails with another of its request behind it, the batch is undone and
+made again with a savepoint for each request.
 
 Order   begin → read the head (locked) → for each: fence, checks, writes → entries → head →
         commit (synced) → answers. A crash before the commit returns leaves none of the batch;
@@ -20,13 +24,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from strongroom.storage.transaction import Check, Stamp, Values, Write
+from strongroom.storage.transaction import Check, RowKey, Stamp, Values, Write
 
 MAX_LEAF = 16 * 1024
 NO_ENTRY = -1
 REMEMBERED = 4096  # changes that the fence can tell apart; older ones concern everybody
 OWN = ("token:", "entity:")
-RowKey = tuple[str, Values]  # the SELECT of a row's entry, and its key
 INSERT_ENTRY = "INSERT INTO entry (idx, leaf) VALUES (?, ?)"
 SELECT_HEAD = "SELECT next, generation FROM head WHERE id = 1"
 UPDATE_HEAD = "UPDATE head SET next = ?, generation = ? WHERE id = 1"
@@ -104,10 +107,11 @@ class Recent:
         self._written: dict[RowKey, int] = {}
         self._floor = 0  # what was written up to this commit is forgotten
 
-    def note(self, keys: Sequence[RowKey]) -> None:
+    def note(self, writes: Sequence[Write]) -> None:
         """Remember rows that the commit under way writes."""
-        for key in keys:
-            self._written[key] = self.commits + 1
+        for write in writes:
+            if write.row is not None:
+                self._written[write.row] = self.commits + 1
 
     def done(self) -> None:
         """Count the commit under way."""
@@ -117,7 +121,7 @@ class Recent:
             self._floor = self.commits
 
     def overtaken(self, key: RowKey, seen: int) -> bool:
-        """Say whether a row may have been written since `seen` commits were known."""
+        """Say whether a row may have been put or deleted since `seen` commits were known."""
         return seen < self._floor or self._written.get(key, 0) > seen
 
 
@@ -135,7 +139,6 @@ class Request:
     about: frozenset[str] = frozenset()  # the `token:…` and `entity:…` topics that concern it
     read: RowKey | None = None  # the one row that was read, where nothing is checked otherwise
     seen: int = 0  # how many commits were known when it was
-    rows: Sequence[RowKey] = ()  # those that are written
     outcome: Outcome = field(default=Outcome(NO_ENTRY, 0), init=False)
 
 
@@ -193,6 +196,14 @@ class Committed:
     topics: list[tuple[int, str]]
 
 
+class SpoiltError(Exception):
+    """A statement failed, and what went before it of its request cannot be undone alone."""
+
+    def __init__(self, spoilt: Exception) -> None:
+        super().__init__("a statement failed")
+        self.spoilt = spoilt
+
+
 class InDoubtError(Exception):
     """COMMIT was sent and never answered. `committed` is what it was to add."""
 
@@ -232,13 +243,18 @@ async def apply_batch(db: Connection, batch: Sequence[Request]) -> Committed:
     """
     try:
         await db.begin()
-        return await _apply(db, batch)
+        try:
+            return await _apply(db, batch, guarded=False)
+        except SpoiltError:
+            await db.rollback()
+        await db.begin()
+        return await _apply(db, batch, guarded=True)
     except BaseException:
         await db.rollback()
         raise
 
 
-async def _apply(db: Connection, batch: Sequence[Request]) -> Committed:
+async def _apply(db: Connection, batch: Sequence[Request], *, guarded: bool) -> Committed:
     first, generation = await db.head()
     found = generation
     db.changes.start(found)
@@ -250,7 +266,7 @@ async def _apply(db: Connection, batch: Sequence[Request]) -> Committed:
         if ahead or (overtaken and db.changes.concern(request, committed.topics)):
             request.outcome = Outcome(NO_ENTRY, generation, Problem.STALE)
             continue
-        problem = await _take(db, request, first + len(entries))
+        problem = await _take(db, request, first + len(entries), guarded=guarded)
         if problem is not None:
             request.outcome = Outcome(NO_ENTRY, generation, problem)
             continue
@@ -271,19 +287,23 @@ async def _apply(db: Connection, batch: Sequence[Request]) -> Committed:
     return committed
 
 
-async def _take(db: Connection, request: Request, index: int) -> Problem | Exception | None:
+async def _take(
+    db: Connection, request: Request, index: int, *, guarded: bool
+) -> Problem | Exception | None:
     """Check one request and apply its writes; say why not, with nothing of it applied."""
     if request.leaf is not None and len(request.leaf) > MAX_LEAF:
         return ValueError(f"an entry of {len(request.leaf)} bytes")
     if request.read is not None and db.recent.overtaken(request.read, request.seen):
         return Problem.CONFLICT
-    db.recent.note(request.rows)
     if request.leaf is None:
         index = NO_ENTRY
-    if not request.writes or (len(request.writes) == 1 and db.undoes_statements):
+    if not guarded:
         return await _write(db, request, index)
     await db.run("SAVEPOINT request", ())
-    problem = await _write(db, request, index)
+    try:
+        problem = await _write(db, request, index)
+    except SpoiltError as error:
+        problem = error.spoilt
     if problem is not None:
         await db.run("ROLLBACK TO SAVEPOINT request", ())
     await db.run("RELEASE SAVEPOINT request", ())
@@ -291,22 +311,29 @@ async def _take(db: Connection, request: Request, index: int) -> Problem | Excep
 
 
 async def _write(db: Connection, request: Request, index: int) -> Problem | Exception | None:
+    """Raises SpoiltError where something of the request may be left."""
+    sound = db.undoes_statements
     try:
         problem = await _check(db, request.checks)
-        if problem is None:
-            for write in request.writes:
-                await db.run(write.sql, _stamped(write, index))
+        if problem is not None:
+            return problem
+        db.recent.note(request.writes)
+        for write in request.writes:
+            await db.run(write.sql, _stamped(write, index))
+            sound = False
     except Exception as error:
         if db.fatal(error):
             raise
-        return error
-    return problem
+        if sound:
+            return error
+        raise SpoiltError(error) from error
+    return None
 
 
 async def _check(db: Connection, checks: Sequence[Check]) -> Problem | None:
     for check in checks:
         seen = await db.rows(check.sql, check.values)
-        if check.scan:
+        if check.row is None:
             if seen != check.seen:
                 return Problem.CONFLICT
         elif (seen[0][0] if seen else None) != check.seen:

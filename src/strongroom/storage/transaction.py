@@ -22,6 +22,7 @@ from strongroom.storage.register import Register, Scalar, fits, order_by, sort
 
 Row = TypeVar("Row")
 Values = Sequence[Scalar]
+RowKey = tuple[str, tuple[Scalar, ...]]  # a register's name, and a key of it
 
 
 class Stamp(Enum):
@@ -45,24 +46,26 @@ class Reader(Protocol):
 
 
 class Check(NamedTuple):
-    """Something that was read: the committer reads it again and compares."""
+    """Something that was read: the committer sees to it that it is still so."""
 
     sql: str
     values: Values
     seen: object  # the row's entry (or None), or a list of tuples
-    scan: bool
+    row: RowKey | None  # None: a list
 
 
 class Write(NamedTuple):
     """One statement. Where `stamped`, the entry's index goes to `Stamp.ENTRY`, or else to the end.
 
     A request without an entry of its own stamps -1: such a row has no version to check, so only
-    one writer may own it.
+    one writer may own it. `row` is the one row that is put or deleted; of a statement without it
+    nobody knows which rows it changes.
     """
 
     sql: str
     values: Sequence[Scalar | Stamp]
     stamped: bool
+    row: RowKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Pending:
 class Savepoint:
     """How far a transaction had got."""
 
-    pending: Mapping[tuple[str, tuple[Scalar, ...]], Pending]
+    pending: Mapping[RowKey, Pending]
     raw: int
     topics: int
 
@@ -90,7 +93,7 @@ class Transaction:
     reader: Reader
     barrier: Barrier
     checks: list[Check] = field(default_factory=list)
-    pending: dict[tuple[str, tuple[Scalar, ...]], Pending] = field(default_factory=dict)
+    pending: dict[RowKey, Pending] = field(default_factory=dict)
     raw: list[Write] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
     seen: int = -1  # how many commits were known before the first read of a row; -1: none yet
@@ -99,8 +102,9 @@ class Transaction:
 
     async def get(self, register: Register[Row], *key: Scalar) -> Row | None:
         """Return the row with this primary key, as this transaction sees it."""
+        at = (register.name, key)
         if self.pending:
-            mine = self.pending.get((register.name, key))
+            mine = self.pending.get(at)
             if mine is not None:
                 return mine.row  # type: ignore[no-any-return]
         if not all(map(fits, key)):
@@ -109,10 +113,10 @@ class Transaction:
             self.seen = self.reader.commits
         found = await self.reader.rows(register.select_one, key)
         if not found:
-            self.checks.append(Check(register.check_one, key, None, scan=False))
+            self.checks.append(Check(register.check_one, key, None, at))
             return None
         raw = found[0]
-        self.checks.append(Check(register.check_one, key, raw[-1], scan=False))
+        self.checks.append(Check(register.check_one, key, raw[-1], at))
         return register.load(raw, self.barrier)
 
     async def all(
@@ -164,7 +168,7 @@ class Transaction:
     async def scan(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
         """Run a SELECT whose result is checked again at commit, if this transaction writes."""
         found = await self.reader.rows(sql, values)
-        self.checks.append(Check(sql, values, found, scan=True))
+        self.checks.append(Check(sql, values, found, None))
         return found
 
     # -- writing
@@ -172,13 +176,13 @@ class Transaction:
     def put(self, register: Register[Row], row: Row) -> None:
         """Insert the row, or replace the one with its key."""
         stored = register.dump(row, self.barrier)
-        write = Write(register.upsert, stored, stamped=True)
-        self.pending[register.name, register.key_in(stored)] = Pending(register, row, write)
+        at = (register.name, register.key_in(stored))
+        self.pending[at] = Pending(register, row, Write(register.upsert, stored, True, at))
 
     def delete(self, register: Register[Any], *key: Scalar) -> None:
         """Delete the row with this key, if there is one."""
-        write = Write(register.remove, key, stamped=False)
-        self.pending[register.name, key] = Pending(register, None, write)
+        at = (register.name, key)
+        self.pending[at] = Pending(register, None, Write(register.remove, key, False, at))
 
     def purge(self, register: Register[Any], **conditions: object) -> None:
         """Delete every committed row whose clear columns equal `conditions`.
@@ -229,19 +233,15 @@ class Transaction:
             return self.checks
         if len(self.checks) < 2:
             return []
-        points = [check for check in self.checks if not check.scan]
+        points = [check for check in self.checks if check.row is not None]
         return points if len(points) > 1 else []
 
-    def lone_read(self) -> tuple[str, Values] | None:
+    def lone_read(self) -> RowKey | None:
         """Return the one row that was read, if `due_checks` leaves it out."""
         if self.pending or self.raw:
             return None
-        points = [check for check in self.checks if not check.scan]
-        return (points[0].sql, points[0].values) if len(points) == 1 else None
-
-    def rows_written(self) -> list[tuple[str, Values]]:
-        """Return what names the rows that are put and deleted; of raw statements nobody knows."""
-        return [(p.register.check_one, key) for (_, key), p in self.pending.items()]
+        points = [check.row for check in self.checks if check.row is not None]
+        return points[0] if len(points) == 1 else None
 
 
 def _meets(row: Any, conditions: Mapping[str, object]) -> bool:

@@ -135,7 +135,6 @@ class Room:
                 checks=tx.due_checks(),
                 writes=tx.writes(),
                 topics=tx.topics,
-                rows=tx.rows_written(),
             )
         )
         outcome = await done
