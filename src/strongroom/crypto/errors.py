@@ -5,6 +5,7 @@
         ├── CiphertextError   not sealed with this key, nonce and associated data
         ├── ShareError        shares that cannot be made or cannot be combined
         ├── PasswordError     the password is not the one that was hashed
+        ├── CodeError         not a one-time or recovery code that is good now
         ├── TileError         a tile, an entry bundle, or the path of one is malformed
         ├── NoteError         a signed note, key, checkpoint or policy is malformed or not trusted
         └── ProofError        a Merkle proof does not show what it should
@@ -38,6 +39,13 @@ class PasswordError(CryptoError):
 
     def __init__(self, message: str = "password does not match") -> None:
         super().__init__(message)
+
+
+class CodeError(CryptoError):
+    """This is no code that is good now."""
+
+    def __init__(self) -> None:
+        super().__init__("no code that is good now")
 
 
 class TileError(CryptoError):
