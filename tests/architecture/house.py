@@ -71,6 +71,9 @@ class Grant:
 GRANTS = (
     Grant(module="__init__", target="base.version", reason="`strongroom.__version__`"),
     Grant(module="__main__", target="cli", reason="`python -m strongroom` is the CLI"),
+    Grant(module="console", target="api.wire", reason="what the HTTP edge hands over and takes"),
+    Grant(module="console", target="api.vault", reason="a path is judged here as on /v1/"),
+    Grant(module="console", target="api.limits", reason="strangers are bounded here as on /v1/"),
     Grant(module="cli.server", target="app", reason="the command that is the server"),
     Grant(module="cli.policy", target="identity.policy", reason="`policy fmt|check` parse offline"),
     *(

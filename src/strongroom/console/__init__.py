@@ -1,0 +1,1 @@
+"""The console: pages for people, which ask the pipeline as anybody else does."""

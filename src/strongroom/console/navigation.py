@@ -1,0 +1,27 @@
+"""Where the navigation leads, in the order of work; the letter goes there after `g`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+Link = tuple[str, str, str]  # path, words, letter
+
+NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
+    ("Now", (("/", "What needs you?", "h"),)),
+    (
+        "Access",
+        (
+            ("/people", "People", "p"),
+            ("/workloads", "Workloads", "w"),
+            ("/groups", "Groups", "r"),
+            ("/registrations", "Registrations", "n"),
+        ),
+    ),
+    (
+        "You",
+        (
+            ("/factors", "Your factors", "f"),
+            ("/sessions", "Your sessions", "s"),
+        ),
+    ),
+)

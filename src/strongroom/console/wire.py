@@ -1,0 +1,204 @@
+"""`/`: the console's pages over HTTP.
+
+Specs  CSP level 3, Trusted Types, Fetch Metadata; WCAG 2.2 AA for what is shown.
+Trust  No script and no style but our own hashed files, nothing framed, nothing from another
+       origin, no inline code, no string made into markup. Pages are never cached. A page that
+       needs somebody sends nobody to the sign-in, and asks the pipeline nothing before that.
+       Refusals are pages too and say what the pipeline said, no more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import monotonic
+from urllib.parse import quote
+
+from strongroom.api.limits import TokenBuckets
+from strongroom.api.wire import HttpRequest, HttpResponse
+from strongroom.base.errors import InputError
+from strongroom.base.ids import uuid_of
+from strongroom.console.asking import Asker, RefusedError
+from strongroom.console.assets import PREFIX as ASSETS
+from strongroom.console.assets import Assets
+from strongroom.console.cookies import Client, Kept, read, taken_back
+from strongroom.console.navigation import NAVIGATION
+from strongroom.console.rendering import Pages
+from strongroom.console.visit import (
+    MARK,
+    Moved,
+    Page,
+    Shown,
+    Visit,
+    form_of,
+    from_our_page,
+    header,
+    marked,
+    query_of,
+)
+from strongroom.core.server import Server
+
+SIGN_IN = "/sign-in"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "require-trusted-types-for 'script'; trusted-types strongroom"
+)
+PERMISSIONS = (
+    "publickey-credentials-get=(self), publickey-credentials-create=(self), "
+    "camera=(), geolocation=(), microphone=()"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", PERMISSIONS.encode()),
+)
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+class Console:
+    """Serves every page."""
+
+    def __init__(
+        self,
+        server: Server,
+        pages: Sequence[Page],
+        strangers: TokenBuckets | None = None,
+    ) -> None:
+        self._server = server
+        self._bound = None if strangers is None else lambda a: strangers.take(a, monotonic())
+        self._assets = Assets()
+        self._rendered = Pages(self._assets)
+        self._pages = [(_pattern(page.path), page) for page in pages]
+
+    def serves(self, raw_path: bytes) -> bool:
+        """Say whether a path is one of ours."""
+        path = raw_path.decode("ascii", "replace")
+        return self._assets.find(path) is not None or self._find(path) is not None
+
+    async def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request for a path that is ours."""
+        path = request.raw_path.decode("ascii", "replace")
+        if path.startswith(ASSETS) and (asset := self._assets.find(path)):
+            lasting = (b"cache-control", b"public, max-age=31536000, immutable")
+            kind = (b"content-type", asset.kind.encode())
+            return HttpResponse(200, [kind, lasting, *HEADERS[1:]], asset.body)
+        client = Client(address=request.peer[0], agent=header(request, b"user-agent"))
+        cookies = [value.decode("latin-1") for name, value in request.headers if name == b"cookie"]
+        kept = read(self._server.barrier, cookies, client)
+        found = self._find(path)
+        if found is None:
+            return self._page(request, kept, _problem(404, "There is no such page."))
+        page, fields = found
+        try:
+            made = await self._serve(
+                request, page, self._visit(request, path, fields, kept, client)
+            )
+        except InputError as error:
+            made = _problem(400, str(error))
+        except RefusedError as refused:
+            made = _refused(refused, signed_in=kept is not None)
+        return self._page(request, kept, made)
+
+    def _find(self, path: str) -> tuple[Page, Mapping[str, str]] | None:
+        for pattern, page in self._pages:
+            if match := pattern.fullmatch(path):
+                return page, match.groupdict()
+        return None
+
+    def _visit(
+        self,
+        request: HttpRequest,
+        path: str,
+        fields: Mapping[str, str],
+        kept: Kept | None,
+        client: Client,
+    ) -> Visit:
+        asker = Asker(
+            pipeline=self._server.pipeline,
+            ids=_ids(self._server.entropy),
+            token="" if kept is None else kept.token,
+            address=request.peer[0],
+            port=request.peer[1],
+            bound=self._bound,
+        )
+        return Visit(
+            method=request.method,
+            path=path,
+            fields=fields,
+            query=query_of(request),
+            form=form_of(request),
+            kept=kept,
+            client=client,
+            asker=asker,
+            now=self._server.clock.now(),
+        )
+
+    async def _serve(self, request: HttpRequest, page: Page, visit: Visit) -> Shown | Moved:
+        serve = page.post if request.method == "POST" else page.get
+        if serve is None or request.method not in ("GET", "HEAD", "POST"):
+            return _problem(405, "This page cannot be asked for in this way.")
+        if not page.open and visit.kept is None:
+            return Moved(to=f"{SIGN_IN}?next={quote(visit.path, safe='/')}")
+        if request.method == "POST":
+            if not from_our_page(request):
+                return _problem(403, "This form was not sent by a page of this console.")
+            if visit.kept is not None and not page.open and not marked(visit.kept, visit.form):
+                return _problem(403, "This form belongs to another session. Open the page anew.")
+        return await serve(visit)
+
+    def _page(self, request: HttpRequest, kept: Kept | None, made: Shown | Moved) -> HttpResponse:
+        cookie = [(b"set-cookie", made.cookie.encode())] if made.cookie else []
+        fixed = [(b"cache-control", b"no-store"), *cookie, *HEADERS]
+        if request.tls is not None:
+            fixed.append((b"strict-transport-security", b"max-age=31536000"))
+        if isinstance(made, Moved):
+            return HttpResponse(303, [(b"location", made.to.encode("ascii")), *fixed])
+        settings = self._server.settings
+        data = {
+            "here": request.raw_path.decode("ascii", "replace"),
+            "signed_in": kept is not None,
+            "form_field": MARK,
+            "form_mark": "" if kept is None else kept.form,
+            "now": self._server.clock.now(),
+            "simulated": settings.simulated,
+            "cluster": settings.cluster_name,
+            "navigation": NAVIGATION,
+            **made.data,
+        }
+        body = self._rendered.render(made.template, data)
+        kind = (b"content-type", b"text/html; charset=utf-8")
+        return HttpResponse(made.status, [kind, *fixed], body)
+
+
+def _problem(status: int, said: str, *more: str) -> Shown:
+    data = {"status": status, "said": said, "more": more}
+    return Shown(template="problem.html", data=data, status=status)
+
+
+def _refused(refused: RefusedError, *, signed_in: bool) -> Shown | Moved:
+    """Return the page for a refusal; whose session is over is sent to sign in again."""
+    told = refused.told
+    match told.status:
+        case 403 if not signed_in:
+            return Moved(to=SIGN_IN, cookie=taken_back())
+        case 403:
+            return _problem(403, "You may not see this.", *told.errors)
+        case 503:
+            return _problem(503, "The server is sealed, or cannot write its log.", *told.errors)
+        case _:
+            return _problem(told.status, "This could not be shown.", *told.errors)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    literal = re.escape(path).replace(r"\{", "{").replace(r"\}", "}")
+    return re.compile(_FIELD.sub(r"(?P<\1>[A-Za-z0-9_.:@~-]+)", literal))
+
+
+def _ids(entropy: Callable[[int], bytes]) -> Iterator[str]:
+    while True:
+        yield uuid_of(entropy(16))
