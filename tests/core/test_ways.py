@@ -1,4 +1,4 @@
-"""A read that has gone its way before is refused as soon as anything on that way has changed."""
+"""What has gone its way before is refused as soon as anything on that way has changed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from strongroom.core import ways
 from tests.core.system.room import Room, room
 
 READER = 'path "secret/data/*" { capabilities = ["read"] }'
+WRITER = 'path "secret/data/*" { capabilities = ["create", "update"] }'
 PATH = "secret/data/team/database"
 
 
@@ -22,7 +23,22 @@ async def r(tmp_path: Path) -> AsyncIterator[Room]:
         await made.ask("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
         await made.ask("POST", PATH, {"data": {"password": "hunter2"}})
         await made.ask("POST", "sys/policies/acl/reader", {"policy": READER})
+        await made.ask("POST", "sys/policies/acl/writer", {"policy": WRITER})
         yield made
+
+
+async def write(r: Room, token: str, **beside: object) -> int:
+    return (await r.ask("POST", PATH, {"data": {"password": "x"}, **beside}, token=token)).status
+
+
+async def trodden_by_writes(r: Room, policy: str = "", **asked: object) -> str:
+    """Return a token that has written the secret three times already."""
+    if policy:
+        await r.ask("POST", "sys/policies/acl/writer", {"policy": policy})
+    token = await r.token("writer", **asked)
+    for _ in range(3):
+        assert await write(r, token) == 200
+    return token
 
 
 async def trodden(r: Room, **asked: object) -> str:
@@ -173,3 +189,84 @@ async def test_no_read_that_was_served_stands_behind_the_seal_in_the_log(r: Room
     behind = codes[codes.index(("seal.seal", "204")) + 1 :]
     assert ("secret.read", "200") not in behind
     assert set(statuses) <= {200, 503}
+
+
+async def test_a_known_way_of_a_write_gives_the_same_entry(r: Room) -> None:
+    token = await r.token("writer")
+    await write(r, token)
+    entry = await r.last()
+    await write(r, token)
+    last = await r.last()
+
+    for each in (entry, last):  # less the moment, the request's id and the version
+        for name in ("time", "metadata", "api", "resources"):
+            each.pop(name)
+        each["unmapped"].pop("time")
+    assert last == entry
+    assert last["unmapped"]["rules"] == ["writer#secret/data/*"]
+
+
+async def test_each_write_stores_what_its_own_body_says(r: Room) -> None:
+    token = await trodden_by_writes(r)
+    stored = await r.ask("POST", PATH, {"data": {"n": 1}, "odd": 2}, token=token)
+    read = await r.ask("GET", PATH)
+    without = await r.ask("POST", PATH, {}, token=token)
+
+    assert read.data["data"] == {"n": 1}
+    assert "odd" in stored.body["warnings"][0]
+    assert without.status == 400
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_that_of_a_write_ends_when(r: Room, change: str) -> None:
+    token = await trodden_by_writes(r)
+
+    await CHANGES[change](r, token)
+    if "policy" in change:
+        await r.ask("POST", "sys/policies/acl/writer", {"policy": READER})
+
+    assert await write(r, token) in (403, 404, 503)
+
+
+async def test_a_use_limited_token_has_none_for_writes(r: Room) -> None:
+    token = await trodden_by_writes(r, num_uses=4)
+
+    assert await write(r, token) == 200
+    assert await write(r, token) == 403
+
+
+@pytest.mark.parametrize("granted", ["create", "update"])
+async def test_a_write_that_may_only_create_or_only_update_is_judged_anew(
+    r: Room, granted: str
+) -> None:
+    await r.ask("DELETE", PATH.replace("data", "metadata", 1))
+    only = WRITER.replace('"create", "update"', f'"{granted}"')
+    await r.ask("POST", "sys/policies/acl/writer", {"policy": only})
+    token = await r.token("writer")
+
+    first = await write(r, token)
+    await r.ask("POST", PATH, {"data": {}})
+    there = [await write(r, token) for _ in range(3)]
+    await r.ask("DELETE", PATH.replace("data", "metadata", 1))
+    gone = await write(r, token)
+
+    assert (first, *there, gone) == (
+        (200, 403, 403, 403, 200) if granted == "create" else (403, 200, 200, 200, 403)
+    )
+
+
+async def test_a_write_under_a_rule_for_parameters_is_judged_anew(r: Room) -> None:
+    token = await trodden_by_writes(
+        r, WRITER.replace("}", "denied_parameters = { options = [] } }")
+    )
+
+    assert await write(r, token, options={}) == 403
+    assert await write(r, token) == 200
+
+
+async def test_a_write_that_is_to_be_wrapped_is_judged_anew(r: Room) -> None:
+    token = await trodden_by_writes(r)
+    asked = {"x-vault-wrap-ttl": "60"}
+    wrapped = await r.ask("POST", PATH, {"data": {}}, token=token, headers=asked)
+
+    assert wrapped.body["wrap_info"]["ttl"] == 60

@@ -35,7 +35,7 @@ class Attempt:
     known: bool = False  # somebody is behind the request
     clear_path: bool = False  # the path holds nothing that was typed at a login but a known name
     rules: tuple[str, ...] = ()
-    unconditional: bool = False  # allowed, whatever else the request had said
+    unconditional: bool = False  # allowed, whatever else was said, and whatever is stored
     guardrail: str = ""
     keys_filter: KeysFilter | None = None
     # what came of it

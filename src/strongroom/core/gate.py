@@ -114,7 +114,7 @@ class Gate:
             attempt.reason = "sudo is needed"
             raise DeniedError
         await self._guard(attempt, session, asked)
-        attempt.unconditional = not decision.conditional
+        attempt.unconditional = not decision.conditional and _by_path_alone(attempt, session)
         if incoming.operation in LISTS:
             _bound_page(attempt, decision)
 
@@ -167,6 +167,17 @@ def _bound_strangers(attempt: Attempt) -> None:
     if wait:
         attempt.code = "request.limited"
         raise LimitError("too many requests without a valid token", wait)
+
+
+def _by_path_alone(attempt: Attempt, session: Session) -> bool:
+    """Say whether a write was allowed whatever is stored, and whatever its body says."""
+    incoming, match = attempt.incoming, attempt.match
+    if incoming.operation is not Operation.WRITE:
+        return True
+    if match is None or match.bound.route.subjects is not None:
+        return False
+    granted = session.acl.capabilities_for(incoming.path) & _BOTH
+    return match.bound.route.exists is None or granted == _BOTH
 
 
 def _bound_page(attempt: Attempt, decision: Decision) -> None:

@@ -35,7 +35,7 @@ from strongroom.core.attempt import Attempt
 from strongroom.core.counters import Counters
 from strongroom.core.envelope import envelope, errors, not_found
 from strongroom.core.failures import Failure, failure_of
-from strongroom.core.fields import Decoded, decoder
+from strongroom.core.fields import decoder
 from strongroom.core.gate import ASKED, LISTS, Gate, visible
 from strongroom.core.guardrails import GuardrailError
 from strongroom.core.leases import Leases
@@ -46,20 +46,22 @@ from strongroom.core.resumed import Resumed
 from strongroom.core.router import Bound, Match, Operation
 from strongroom.core.seal import Seal
 from strongroom.core.views import Live, Views
-from strongroom.core.ways import Ways
+from strongroom.core.ways import Way, Ways
 from strongroom.core.wrapping import Wrapping
 from strongroom.identity.records import TOKENS, Token
+from strongroom.identity.sessions import Session
 from strongroom.identity.tokens import CUBBYHOLE, Tokens
 from strongroom.sdk.engine import Call, Endpoint, Nothing, Reply, Route
 from strongroom.storage.barrier import Barrier, TamperedError
 from strongroom.storage.commit import Outcome, Problem, Request
 from strongroom.storage.database import Database
 from strongroom.storage.store import MountStore
-from strongroom.storage.transaction import Transaction
+from strongroom.storage.transaction import Savepoint, Transaction
 
 ATTEMPTS = 64  # from the third on one at a time, so that each round gets somebody through
 POLLS = frozenset({"sys.health", "seal.status", "sys.leader", "sys.init.status"})
 FINGERPRINT = "fingerprint"
+UNTOUCHED = Savepoint({}, 0, 0)  # of a transaction that has nothing to write yet
 OPEN_BODY = 64 * 1024  # bytes of a body, on paths that ask nobody for a token
 _logger = logging.getLogger("strongroom")
 
@@ -177,7 +179,8 @@ class Pipeline:
                 if isinstance(error, GuardrailError):
                     attempt.guardrail = attempt.reason = error.guardrail
                 self._failed(attempt, failure_of(error))
-            await self._use_up(attempt)
+            if attempt.session is not None and attempt.session.limited:
+                await self._use_up(attempt, attempt.session)
         except TamperedError as error:  # refused; the entry names the row for whoever looks
             _logger.error("%s: %s", attempt.code, error)  # noqa: TRY400 - no trace helps here
             attempt.transaction = Transaction(self.database, self.barrier)
@@ -193,7 +196,7 @@ class Pipeline:
         incoming = attempt.incoming
         way = None if self.barrier.sealed else self._ways.find(attempt)
         if way is not None:
-            await self._run(attempt, way.decoded)
+            await self._run(attempt, way)
             return
         if incoming.problem is not None:
             if not isinstance(incoming.problem, NotFoundError):  # a path that no surface serves
@@ -255,41 +258,37 @@ class Pipeline:
         )
         return Match(bound, {})
 
-    async def _run(self, attempt: Attempt, decoded: Decoded[Any] | None = None) -> None:
-        _, match = attempt.serving
-        call = self._call(attempt)
-        before = attempt.transaction.mark()
+    async def _run(self, attempt: Attempt, way: Way | None = None) -> None:
+        """Decode, serve, and fill in what came of it; a `way` says what need not be done again."""
+        incoming, bound, fields = attempt.incoming, *attempt.serving[1]
+        call, tx = self._call(attempt), attempt.transaction
+        before = tx.mark() if tx.pending or tx.raw or tx.topics else UNTOUCHED
         try:
-            incoming = attempt.incoming
-            if decoded is None:
-                decoded = match.bound.decode(match.fields, incoming.query, incoming.body)
-                self._ways.remember(attempt, decoded)
-            reply = await self._reply(attempt, call, decoded)
+            if way is not None and way.decoded is not None:
+                decoded = way.decoded
+            else:
+                decoded = bound.decode(fields, incoming.query, incoming.body)
+                if way is None:
+                    self._ways.remember(attempt, decoded)
+            if bound.login is not None:
+                reply, attempt.actor = await self.logins.login(attempt, call, decoded.given)
+                attempt.known = attempt.clear_path = True
+            else:
+                reply = await bound.endpoint.serve(call, decoded.given) or Reply()
+                if bound.operation in LISTS:
+                    reply = _listed(attempt, reply)
         except StrongroomError:
-            attempt.transaction.rollback(before)
+            tx.rollback(before)
             if isinstance(call, SystemCall):
                 attempt.details = call.details
                 if call.actor is not ANONYMOUS:
                     attempt.actor, attempt.known = call.actor, True
-            if match.bound.login is not None:
+            if bound.login is not None:
                 await self.logins.failed(attempt, call)
             raise
-        await self._succeeded(attempt, call, reply, [*decoded.warnings(), *call.warnings])
+        self._succeeded(attempt, call, reply, [*decoded.warnings(), *call.warnings])
 
-    async def _reply(self, attempt: Attempt, call: Call, decoded: Decoded[Any]) -> Reply:
-        _, match = attempt.serving
-        if match.bound.login is not None:
-            reply, attempt.actor = await self.logins.login(attempt, call, decoded.given)
-            attempt.known = attempt.clear_path = True
-            return reply
-        reply = await match.bound.endpoint.serve(call, decoded.given) or Reply()
-        if match.bound.operation in LISTS:
-            return _listed(attempt, reply)
-        return reply
-
-    async def _succeeded(
-        self, attempt: Attempt, call: Call, reply: Reply, warnings: list[str]
-    ) -> None:
+    def _succeeded(self, attempt: Attempt, call: Call, reply: Reply, warnings: list[str]) -> None:
         if reply.lease is not None:
             reply = self.leases.grant(attempt, reply, self.entropy)
         incoming = attempt.incoming
@@ -307,10 +306,9 @@ class Pipeline:
             if call.actor is not ANONYMOUS:
                 attempt.actor = call.actor
 
-    async def _use_up(self, attempt: Attempt) -> None:
+    async def _use_up(self, attempt: Attempt, session: Session) -> None:
         """Revoke a limited token after its last use, whatever came of it."""
-        session = attempt.session
-        if session is not None and session.limited and session.token.uses_left == 0:
+        if session.token.uses_left == 0:
             await self.tokens.revoke(attempt.transaction, session.token, attempt.now)
 
     def _call(self, attempt: Attempt) -> Call:

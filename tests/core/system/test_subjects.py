@@ -108,6 +108,17 @@ async def test_ones_own_and_an_unbound_callers_are_not(
         assert answer.status in (200, 204, 400), answer
 
 
+async def test_it_counts_who_they_are_now_however_often_it_was_allowed(r: Room) -> None:
+    token, own = await caller(r, "prod"), {"password": "own"}
+    for _ in range(3):
+        assert (await r.ask("POST", USER.format("ann"), own, token=token)).status == 204
+    user = await r.ask("POST", "auth/people/login/ann", own, token="")
+    moved = {"metadata": {"environment": "dev"}}
+    await r.ask("POST", f"identity/entity/id/{user.auth['entity_id']}", moved)
+
+    await refused(r, await r.ask("POST", USER.format("ann"), own, token=token), "environment:dev")
+
+
 @pytest.mark.parametrize("name", ["ANN", "Ann"])
 async def test_another_case_of_letters_is_no_way_around(r: Room, name: str) -> None:
     token = await caller(r, "dev")
