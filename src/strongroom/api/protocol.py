@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
             self._proxied = trusts(self._trusted_proxies, self._peer[0])
         connected = transport.get_extra_info("ssl_object")
         if connected is not None:
-            self._tls = tls_peer(connected)
+            self._tls = tls_peer(connected, of_client=not self._proxied)
         self.deadline = self._edge.loop.time() + self._limits.header_seconds
         crowded = len(self._edge.connections) >= self._limits.connections
         self._edge.connections.add(self)
@@ -554,10 +554,10 @@ class Connection(asyncio.Protocol):
         self._timed = stage
 
 
-def tls_peer(connected: ssl.SSLObject) -> TlsPeer:
-    """Return what is known of the other end of a TLS connection."""
+def tls_peer(connected: ssl.SSLObject, *, of_client: bool = True) -> TlsPeer:
+    """Return what is known of the other end; a proxy's certificate is not its client's."""
     cipher = connected.cipher()
-    certificate = connected.getpeercert(binary_form=True)
+    certificate = connected.getpeercert(binary_form=True) if of_client else None
     return TlsPeer(
         version=connected.version() or "",
         cipher=cipher[0] if cipher else "",

@@ -128,6 +128,8 @@ class VaultWire:
             body=request.body or None,
             bound=self._bound,
         )
+        if request.tls is not None and request.tls.certificate is not None:
+            incoming.certificates = request.tls.chain or (request.tls.certificate,)
         _take_token(incoming, request.headers)  # first: whatever else is wrong, it says who asked
         try:
             incoming.path = under + clean_path(request.raw_path[len(prefix) :])

@@ -62,7 +62,9 @@ class Logins:
         subject = login.subject(given)
         try:
             proof = await login.prove(call, given)
-        except DeniedError:
+        except DeniedError as error:
+            if str(error) not in {login.refused, str(DeniedError())}:
+                attempt.details = {**attempt.details, "because": str(error)}
             raise InputError("", login.refused) from None
         if _locks(live) and _locked(await _lockout(tx, live, subject), call.now):
             raise InputError("", login.refused)

@@ -262,6 +262,8 @@ class Pipeline:
         """Decode, serve, and fill in what came of it; a `way` says what need not be done again."""
         incoming, bound, fields = attempt.incoming, *attempt.serving[1]
         call, tx = self._call(attempt), attempt.transaction
+        if incoming.certificates:
+            call.certificates = incoming.certificates
         before = tx.mark() if tx.pending or tx.raw or tx.topics else UNTOUCHED
         try:
             if way is not None and way.decoded is not None:

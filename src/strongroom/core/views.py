@@ -378,4 +378,5 @@ def mounted_of(row: Mount, default_ttl: timedelta, max_ttl: timedelta) -> Mounte
         options=row.options,
         default_ttl=row.default_ttl or default_ttl,
         max_ttl=row.max_ttl or max_ttl,
+        own_ttl=row.default_ttl,
     )

@@ -90,11 +90,13 @@ class Mount:
         max_ttl: timedelta = MONTH,
         entity: str = "entity-1",
         address: str = "192.0.2.1",
+        certificates: tuple[bytes, ...] = (),
         entropy: Callable[[int], bytes] | None = None,
     ) -> None:
         self.at = at
         self.entity = entity
         self.address = address
+        self.certificates = certificates
         self.entropy = entropy or counted()
         self.store = Memory()
         self.reply = Reply()
@@ -188,6 +190,7 @@ class Mount:
             mount=self.mounted,
             entity=self.entity,
             address=self.address,
+            certificates=self.certificates,
         )
         try:
             yield call

@@ -361,6 +361,7 @@ def plugin_call(call: SystemCall, live: Live) -> Call:
         fingerprint=call.fingerprint,
         mount=live.mounted,
         address=call.address,
+        certificates=call.certificates,
     )
 
 
