@@ -1,0 +1,116 @@
+"""Sessions of people: what a token was signed in with, when it was last used, and its limits.
+
+A person's login leaves a row beside its token: which factors were shown, and when. Opened as a
+session (`console`, `cli`), a token also ends when nobody has used it for a while, and at the
+latest after a working day, whatever its own time.
+
+Units   `idle` zero: no limit but the token's. `seen_at` is written at most once a minute.
+Trust   Guarded: who can write to the database can delete a row, which ends what its token may do
+        where a fresh factor is asked for, or bring back an older one, which is less fresh. A crash
+        forgets up to a minute of use: a session may end a minute early, never late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from strongroom.base.errors import InputError
+from strongroom.identity.records import NONE, Token
+from strongroom.storage.records import SETTINGS, Setting
+from strongroom.storage.register import Register, micros
+from strongroom.storage.transaction import Transaction
+
+SETTING: Final = "sessions"
+API, CONSOLE, CLI = "api", "console", "cli"
+WRITTEN_AFTER = timedelta(minutes=1)
+SLACK = timedelta(minutes=1)  # clocks of several nodes
+LONGEST_AGENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """See the module. `lookup` is the token's."""
+
+    lookup: bytes
+    id: str
+    entity: str
+    surface: str
+    factors: tuple[str, ...]
+    factor_at: datetime | None
+    opened_at: datetime
+    seen_at: datetime
+    idle: timedelta
+    ends_at: datetime | None
+    until: datetime | None  # when it is over if it is not used again
+    address: str
+    agent: str
+    entry: int | None = None
+
+    def used(self, at: datetime) -> SignIn:
+        """Return it as used at this time."""
+        ends = (at + self.idle if self.idle > NONE else None, self.ends_at)
+        return replace(self, seen_at=at, until=min(filter(None, ends), default=None))
+
+    def over(self, now: datetime) -> bool:
+        """Say whether its limits have come, or the clock was set back before its last use."""
+        return self.until is not None and (now >= self.until or now < self.seen_at - SLACK)
+
+    def fresh(self, now: datetime, within: timedelta) -> bool:
+        """Say whether a factor was shown within so long. A clock set back makes nothing fresh."""
+        return self.factor_at is not None and timedelta(0) <= now - self.factor_at <= within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a session may be idle, and how long it lives at most."""
+
+    idle: timedelta = timedelta(minutes=15)
+    longest: timedelta = timedelta(hours=12)
+
+    def checked(self) -> Limits:
+        """Return them, or raise InputError for limits that limit nothing, or everything."""
+        if not timedelta(minutes=1) <= self.idle <= timedelta(hours=8):
+            raise InputError("idle", "from 1 minute to 8 hours")
+        if not self.idle <= self.longest <= timedelta(hours=24):
+            raise InputError("longest", "from `idle` to 24 hours")
+        return self
+
+
+SIGN_INS = Register(
+    "sign_in",
+    SignIn,
+    key=("lookup",),
+    indexes=(("id",), ("entity",), ("until",)),
+    guarded=True,
+)
+
+
+async def limits(tx: Transaction) -> Limits:
+    """Return the limits of sessions that are opened now."""
+    row = await tx.get(SETTINGS, SETTING)
+    return Limits() if row is None else msgspec.json.decode(row.value, type=Limits)
+
+
+def put_limits(tx: Transaction, chosen: Limits) -> None:
+    """Write the limits; sessions that are open keep theirs."""
+    tx.put(SETTINGS, Setting(SETTING, msgspec.json.encode(chosen)))
+
+
+async def sign_in_of(tx: Transaction, token: Token) -> SignIn | None:
+    """Return what is known of a token's sign-in. Batch tokens have none."""
+    if not token.lookup:
+        return None
+    return await tx.get(SIGN_INS, token.lookup)
+
+
+async def over(tx: Transaction, now: datetime, limit: int) -> list[SignIn]:
+    """Return sessions whose limits have come, the longest over first."""
+    rows = await tx.reader.rows(
+        f"{SIGN_INS.select} WHERE until <= ? ORDER BY until LIMIT ?", (micros(now), limit)
+    )
+    found = [SIGN_INS.examine(row, tx.barrier) for row in rows]
+    return [each for each in found if isinstance(each, SignIn)]

@@ -1,0 +1,135 @@
+"""Step-up: what asks a person for a fresh factor, however well they signed in this morning.
+
+A rule names paths, or environments, and operations; whoever asks for such a thing must have shown
+a factor within its time. What is built in holds until a row of the same name says otherwise.
+
+Units   `within` is the age that a factor may have.
+Trust   Guarded: who can write to the database can delete a row, so that what is built in holds
+        again, or bring back an older one. Rules bind people, and whoever opened a session; a
+        workload has no factor to show, and a root token no entity to show one for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from strongroom.base.errors import DeniedError
+from strongroom.identity.policy.capability import Operation
+from strongroom.identity.policy.pattern import Segment, Shape, shape
+from strongroom.identity.sign_ins import SignIn
+from strongroom.storage.register import Register
+from strongroom.storage.transaction import Transaction
+
+CHANGES: Final = ("create", "update", "patch", "delete")
+SAID: Final = "a fresh factor is needed here: show one at strongroom/step-up, then ask again"
+TEN_MINUTES: Final = timedelta(minutes=10)
+# What showing a factor, or leaving, goes through.
+FREE: Final = ("strongroom/step-up", "strongroom/sessions", "auth/token/revoke-self")
+
+
+class FactorNeededError(DeniedError):
+    """Refused for want of a fresh factor; the reply says so, since only the person can mend it."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(SAID)
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class StepUpRule:
+    """See the module. `operations` empty: all; `kinds` empty: any kind of factor."""
+
+    name: str
+    paths: tuple[str, ...]
+    operations: tuple[str, ...]
+    environments: tuple[str, ...] = ()
+    within: timedelta = TEN_MINUTES
+    kinds: tuple[str, ...] = ()
+    enabled: bool = True
+    description: str = ""
+    entry: int | None = None
+
+
+BUILT_IN: Final = (
+    StepUpRule(
+        "policies",
+        ("sys/policy/*", "sys/policies/acl/*"),
+        CHANGES,
+        description="Changes of policies.",
+    ),
+    StepUpRule(
+        "factors",
+        ("strongroom/factors/*", "strongroom/people/+/factors/*", "identity/mfa/*"),
+        CHANGES,
+        description="Changes of factors, once there is one.",
+    ),
+    StepUpRule(
+        "approvals",
+        ("strongroom/registrations/+/approve",),
+        CHANGES,
+        description="Approvals.",
+    ),
+    StepUpRule(
+        "exports",
+        ("strongroom/evidence/pack", "strongroom/evidence/packs/*"),
+        ("read", "create", "update"),
+        description="What leaves the server as a whole.",
+    ),
+    StepUpRule(
+        "reveals",
+        (),
+        ("read",),
+        environments=("production",),
+        description="Values of production.",
+    ),
+)
+STEP_UP_RULES = Register("step_up_rule", StepUpRule, key=("name",), guarded=True)
+
+
+class StepUp:
+    """The rules in force, compiled; as of one generation."""
+
+    def __init__(self, rules: Iterable[StepUpRule]) -> None:
+        self.rules = tuple(rules)
+        self._compiled = tuple(
+            (rule, tuple(shape(path) for path in rule.paths)) for rule in self.rules if rule.enabled
+        )
+
+    def asked(
+        self, path: str, operation: Operation, environments: Collection[str]
+    ) -> Sequence[StepUpRule]:
+        """Return the rules that a request falls under. `environments` are those it reaches."""
+        if path.startswith(FREE):
+            return ()
+        reached = Shape(tuple(Segment(part) for part in path.split("/")))
+        return [
+            rule
+            for rule, shapes in self._compiled
+            if (not rule.operations or operation.value in rule.operations)
+            and (
+                any(own.meet(reached) is not None for own in shapes)
+                or not set(rule.environments).isdisjoint(environments)
+            )
+        ]
+
+
+def check(rules: Iterable[StepUpRule], sign_in: SignIn | None, now: datetime) -> None:
+    """Raise FactorNeededError unless what each of the rules asks for was shown in time."""
+    for rule in rules:
+        fresh = sign_in is not None and sign_in.fresh(now, rule.within)
+        kind = not rule.kinds or (
+            sign_in is not None and not set(rule.kinds).isdisjoint(sign_in.factors)
+        )
+        if not (fresh and kind):
+            raise FactorNeededError(rule.name)
+
+
+async def read_step_up(tx: Transaction) -> StepUp:
+    """Return the rules in force. While a row is not as it was written, all needs a factor."""
+    stored, broken = await tx.examine(STEP_UP_RULES)
+    own = {rule.name: rule for rule in stored}
+    lost = [StepUpRule("a rule that was changed", ("*",), ())] if broken else []
+    return StepUp((*(own.pop(each.name, each) for each in BUILT_IN), *own.values(), *lost))
