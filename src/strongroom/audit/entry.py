@@ -15,11 +15,13 @@ Trust   Every field is named here: nothing is copied from a request but its path
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 from strongroom.audit.shortening import LEAST, Measured, mark_of, measured, text, utf8
@@ -225,7 +227,7 @@ def _shortened(
 
 # -- the everyday entry: a served request, of which only a few values differ from the last one
 
-_MARKS: dict[str, Any] = {
+_MARKS: dict[str, Any] = {  # in the order in which `_fill` gives the values
     "time": 1_111_111_111_111,
     "port": 65_432_123,
     "id": "mark-of-the-id",
@@ -246,8 +248,18 @@ _WRITTEN = {
     for name, mark in _MARKS.items()
 }
 _SPLIT = re.compile(b"|".join(re.escape(mark) for mark in _WRITTEN.values()))
-_PLACES = {mark: b"%%(%s)b" % name.encode() for name, mark in _WRITTEN.items()}
-_Template = tuple[Actor, bytes]  # a bytes format with `%(name)b` for each mark
+_AT = {mark: at for at, mark in enumerate(_WRITTEN.values())}
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """An entry as a bytes format, and what puts the values of the marks where they belong."""
+
+    actor: Actor
+    text: bytes
+    places: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
+
+
 _templates: dict[tuple[object, ...], _Template] = {}
 MOST_TEMPLATES = 4096
 
@@ -279,23 +291,42 @@ def _filled(event: Event) -> bytes:
         event.simulated,
     )
     known = _templates.get(key)
-    if known is None or known[0] is not actor:
+    if known is None or known.actor is not actor:
         return _remember(key, event)
     return _fill(known, event)
 
 
 def _fill(template: _Template, event: Event) -> bytes:
     path = event.path if len(event.path) <= MAX_PATH else event.path[:MAX_PATH] + "…"
-    return template[1] % {
-        b"time": b"%d" % ((event.time - EPOCH) // MILLISECOND),
-        b"port": b"%d" % event.port,
-        b"id": _inside(event.id),
-        b"address": _inside(event.address),
-        b"path": _inside(path),
-        b"version": b"%d" % (event.version or 0),
-        b"fingerprint": (event.fingerprint or b"").hex().encode(),
-        b"moment": rfc3339(event.time).encode(),
-    }
+    milliseconds, moment = _moment(event.time)
+    values = (
+        milliseconds,
+        b"%d" % event.port,
+        _inside(event.id),
+        _inside(event.address),
+        _inside(path),
+        b"%d" % (event.version or 0),
+        (event.fingerprint or b"").hex().encode(),
+        moment,
+    )
+    return template.text % template.places(values)
+
+
+def _moment(time: datetime) -> tuple[bytes, bytes]:
+    """Return a time as `time` and as `unmapped.time`: entries come many to the second."""
+    since = time - EPOCH
+    first, text = _second(since.days, since.seconds)
+    fraction = since.microseconds
+    if fraction:
+        text = (b"%b.%06d" % (text, fraction)).rstrip(b"0")
+    return b"%d" % (first + fraction // 1000), text + b"Z"
+
+
+@lru_cache(maxsize=4)
+def _second(days: int, seconds: int) -> tuple[int, bytes]:
+    """Return a whole second in milliseconds and in words, without its `Z`."""
+    since = timedelta(days=days, seconds=seconds)
+    return since // MILLISECOND, rfc3339(EPOCH + since).removesuffix("Z").encode()
 
 
 def _inside(text: str) -> bytes:
@@ -322,7 +353,8 @@ def _remember(key: tuple[object, ...], event: Event) -> bytes:
     fields = _fields(marked)
     fields["time"] = _MARKS["time"]
     leaf = _encode(fields).replace(b"%", b"%%")
-    template = (event.actor, _SPLIT.sub(lambda found: _PLACES[found.group()], leaf))
+    places = itemgetter(*(_AT[mark] for mark in _SPLIT.findall(leaf)))
+    template = _Template(event.actor, _SPLIT.sub(b"%b", leaf), places)
     if len(_templates) >= MOST_TEMPLATES:
         _templates.clear()
     whole = _encode(_fields(event))
