@@ -51,7 +51,7 @@ from strongroom.core.login import Logins, uuid_of
 from strongroom.core.pipeline import Pipeline
 from strongroom.core.records import Mount
 from strongroom.core.request import Incoming
-from strongroom.core.router import Operation, Routes
+from strongroom.core.router import Operation, Routes, routes_of
 from strongroom.core.runtime import Runtime
 from strongroom.core.seal import Seal
 from strongroom.core.server import Server, Settings
@@ -99,8 +99,7 @@ def live_mount(row: Mount, settings: Settings) -> Live:
     mounted = mounted_of(row, settings.default_ttl, settings.max_ttl)
     if row.path.startswith("auth/"):
         method = METHODS[row.kind]
-        routes = Routes(method.routes(), method.kind, method.login())
-        return Live(row, routes, method, mounted)
+        return Live(row, routes_of(method), method, mounted)
     engine = engine_of(row)
     return Live(row, Routes(engine.routes(), engine.kind), engine, mounted)
 

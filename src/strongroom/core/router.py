@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, cast
 
 from strongroom.base.errors import InputError, NotFoundError, UnsupportedError
 from strongroom.core.fields import Decode, declared, decoder
-from strongroom.sdk.auth import Login
+from strongroom.sdk.auth import AuthMethod, Login, SeveralWays
 from strongroom.sdk.engine import Endpoint, Route
 
 
@@ -128,16 +128,23 @@ class _Pattern:
 
 
 class Routes:
-    """The routes of one mount, compiled. Raises TypeError for routes that contradict themselves."""
+    """The routes of one mount, compiled. Raises TypeError for routes that contradict themselves.
+
+    `login` is an auth method's way in, and `others` are those beside it.
+    """
 
     __slots__ = ("_tables", "_widest", "login", "routes")
 
     def __init__(
-        self, routes: Iterable[Route], kind: str = "", login: Login[Any] | None = None
+        self,
+        routes: Iterable[Route],
+        kind: str = "",
+        login: Login[Any] | None = None,
+        others: Sequence[Login[Any]] = (),
     ) -> None:
+        ways_in = (*(() if login is None else (login,)), *others)
         patterns = [_pattern(route, kind, None) for route in routes]
-        if login is not None:
-            patterns.append(_pattern(_login_route(login, kind), kind, login))
+        patterns += [_pattern(_login_route(way_in, kind), kind, way_in) for way_in in ways_in]
         heaviest = sorted(patterns, key=lambda pattern: pattern.weight, reverse=True)
         self._widest = max((p.length + len(p.tail) + 1 for p in patterns), default=1)
         self._tables = _tables(heaviest, self._widest)
@@ -185,7 +192,14 @@ class Routes:
 def _login_route(login: Login[Any], kind: str) -> Route:
     serve = cast("Any", login.prove)  # its Proof becomes a reply where tokens are made
     endpoint = Endpoint(login.given, serve, f"{kind}.login" if kind else "login", login.summary)
-    return Route(path=login.path, summary=login.summary, write=endpoint, open=True)
+    reading = endpoint if login.by_reading else None
+    return Route(path=login.path, summary=login.summary, read=reading, write=endpoint, open=True)
+
+
+def routes_of(method: AuthMethod) -> Routes:
+    """Return the routes of an auth method: its configuration, and every way in."""
+    others = method.other_logins() if isinstance(method, SeveralWays) else ()
+    return Routes(method.routes(), method.kind, method.login(), others)
 
 
 def _pattern(route: Route, kind: str, login: Login[Any] | None) -> _Pattern:

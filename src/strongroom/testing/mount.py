@@ -15,14 +15,14 @@ import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from strongroom.base.clock import rfc3339
 from strongroom.base.duration import format_duration
 from strongroom.base.secret import Secret
-from strongroom.core.router import Match, Operation, Routes
+from strongroom.core.router import Match, Operation, Routes, routes_of
 from strongroom.sdk.auth import AuthMethod, Proof
 from strongroom.sdk.engine import Call, Engine, Json, Mounted, Reply
 from strongroom.testing.store import Memory, RequestStore
@@ -101,8 +101,11 @@ class Mount:
         self.store = Memory()
         self.reply = Reply()
         self.warnings: tuple[str, ...] = ()
-        way_in = getattr(engine, "login", None)
-        self.routes = Routes(engine.routes(), engine.kind, way_in() if way_in else None)
+        self.routes = (
+            routes_of(cast("AuthMethod", engine))
+            if hasattr(engine, "login")
+            else Routes(engine.routes(), engine.kind)
+        )
         self.mounted = Mounted(
             path=path or f"{engine.kind}/",
             kind=engine.kind,
@@ -157,13 +160,22 @@ class Mount:
     async def login(self, **fields: object) -> Proof:
         """Log in; the path's fields are taken from the keywords, the others are the body."""
         assert self.routes.login is not None
-        path, rest = self.routes.login.path, {}
+        path = self.routes.login.path
+        rest: dict[str, Any] = {}
         for name, value in fields.items():
             if f"{{{name}}}" in path:
                 path = path.replace(f"{{{name}}}", str(value))
             else:
                 rest[name] = value
-        proof = await self._serve(self.routes.match(path, Operation.WRITE), None, _body(rest))
+        return await self.login_at(path, **rest)
+
+    async def login_at(
+        self, path: str, /, *, query: Mapping[str, object] | None = None, **fields: object
+    ) -> Proof:
+        """Log in by any way in; with a query, by reading (where a browser is sent back to)."""
+        operation = Operation.WRITE if query is None else Operation.READ
+        body = _body(fields) if query is None else None
+        proof = await self._serve(self.routes.match(path, operation), query, body)
         assert isinstance(proof, Proof)
         return proof
 
