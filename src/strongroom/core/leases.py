@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b32encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from strongroom.core.attempt import Attempt
@@ -56,4 +56,4 @@ class Leases:
             "renewable": row.renewable,
             "lease_duration": int(ttl.total_seconds()),
         }
-        return replace(reply, fields={**(reply.fields or {}), **fields})
+        return reply._replace(fields={**(reply.fields or {}), **fields})

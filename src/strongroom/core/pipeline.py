@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -547,4 +547,4 @@ def _listed(attempt: Attempt, reply: Reply) -> Reply:
     data = {**(reply.data or {}), "keys": shown}
     if isinstance(info, dict):
         data["key_info"] = {k: v for k, v in info.items() if k in shown}
-    return replace(reply, data=data)
+    return reply._replace(data=data)

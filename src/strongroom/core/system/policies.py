@@ -202,7 +202,7 @@ class PolicyRoutes:
             expires_at=_end(given, call.now) if ends else row.expires_at,
         )
         reply = await self._store(call, given, wanted)
-        return replace(reply, fields={})
+        return reply._replace(fields={})
 
     async def _store(self, call: SystemCall, given: PolicyGiven, wanted: _Wanted) -> Reply:
         tx, name = call.transaction, given.key
