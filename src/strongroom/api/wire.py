@@ -124,18 +124,18 @@ def encode(response: HttpResponse, *, date: bytes, last: bool, head: bool) -> by
     start = _STATUS_LINES.get(status)
     if start is None:
         raise ResponseError("status out of range")
-    parts = [start, date]
-    for name, value in headers:
-        if name in _OWN:
+    text = start + date
+    for header in headers:
+        if header[0] in _OWN:
             raise ResponseError("a header that only the edge may set")
-        parts += (b"\r\n", name, b": ", value)
+        text += b"\r\n%b: %b" % header
+    lines = len(headers) + 3 + last
     if status not in _BODILESS:
-        parts += (b"\r\ncontent-length: ", b"%d" % len(body))
+        text += b"\r\ncontent-length: %d" % len(body)
+        lines += 1
     elif body:
         raise ResponseError("a body where the status allows none")
-    parts.append(b"\r\nconnection: close\r\n\r\n" if last else b"\r\n\r\n")
-    text = b"".join(parts)
-    lines = len(headers) + 3 + (status not in _BODILESS) + last
+    text += b"\r\nconnection: close\r\n\r\n" if last else b"\r\n\r\n"
     if text.count(b"\n") != lines or text.count(b"\r") != lines or b"\0" in text:
         raise ResponseError("a header with a line break in it")
     return text if head else text + body
