@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+# The two highest bits of the ninth byte are 10.
+_VARIANT = {f"{digit:x}": f"{digit & 0x3 | 0x8:x}" for digit in range(16)}
+
 
 def uuid_of(raw: bytes) -> str:
     """Format 16 random bytes as a version 4 UUID (RFC 9562)."""
-    number = bytearray(raw)
-    number[6] = number[6] & 0x0F | 0x40
-    number[8] = number[8] & 0x3F | 0x80
-    text = number.hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
