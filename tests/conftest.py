@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from tests import servers
+from tests.auth.slapd import Directory, slapd
 from tests.oracles.openbao import OpenBao, openbao_dev
 
 settings.register_profile("default", deadline=None, print_blob=True)
@@ -88,5 +89,15 @@ def openbao() -> Iterator[OpenBao]:
     try:
         with openbao_dev() as oracle:
             yield oracle
+    except servers.MissingError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Directory]:
+    """OpenLDAP's slapd with a small company in it."""
+    try:
+        with slapd() as running:
+            yield running
     except servers.MissingError as missing:
         pytest.skip(str(missing))

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -225,13 +225,21 @@ def unprivileged() -> str | None:
 
 def postgresql_programs() -> Path:
     """Return the folder of PostgreSQL's programs; as root, install them where they are missing."""
+    return obtained("PostgreSQL", "postgresql", _find_postgresql)
+
+
+def obtained(name: str, package: str, find: Callable[[], Path | None]) -> Path:
+    """Return what `find` finds; as root, install Debian's package where it finds nothing.
+
+    Raises `MissingError` where it is not installed and cannot be.
+    """
     with Path(tempfile.gettempdir(), f"strongroom-install-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # test processes side by side install once
-        if (found := _find_postgresql()) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-            _apt_install("postgresql")
-            found = _find_postgresql()
+        if (found := find()) is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            _apt_install(package)
+            found = find()
     if found is None:
-        raise MissingError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+        raise MissingError(f"{name} is not installed (Debian: apt-get install {package})")
     return found
 
 
