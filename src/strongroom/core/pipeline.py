@@ -174,7 +174,11 @@ class Pipeline:
         attempt = self._attempt(incoming)
         try:
             try:
-                await self._try(attempt)
+                way = None if self.barrier.sealed else self._ways.find(attempt)
+                if way is not None:
+                    await self._run(attempt, way)
+                else:
+                    await self._try(attempt)
             except StrongroomError as error:
                 if isinstance(error, GuardrailError):
                     attempt.guardrail = attempt.reason = error.guardrail
@@ -194,10 +198,6 @@ class Pipeline:
 
     async def _try(self, attempt: Attempt) -> None:
         incoming = attempt.incoming
-        way = None if self.barrier.sealed else self._ways.find(attempt)
-        if way is not None:
-            await self._run(attempt, way)
-            return
         if incoming.problem is not None:
             if not isinstance(incoming.problem, NotFoundError):  # a path that no surface serves
                 attempt.code = "request.malformed"
