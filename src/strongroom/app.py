@@ -35,6 +35,7 @@ from strongroom.audit.follower import Follower
 from strongroom.audit.log import Log, LogDamagedError
 from strongroom.audit.witnessing import Witness
 from strongroom.auth.approle.method import AppRole
+from strongroom.auth.jwt.method import JwtAuth, OidcAuth
 from strongroom.auth.userpass.method import Userpass
 from strongroom.base.clock import Clock, MovableClock, SystemClock
 from strongroom.base.configuration import (
@@ -57,6 +58,7 @@ from strongroom.core.seal import Seal
 from strongroom.core.server import Server, Settings
 from strongroom.core.system.assembly import live, system_mounts
 from strongroom.core.views import Live, Views, mounted_of
+from strongroom.core.web import HttpWeb
 from strongroom.core.wrapping import Wrapping
 from strongroom.crypto.note import VerifierKey
 from strongroom.engines.cubbyhole.engine import Cubbyhole
@@ -82,7 +84,13 @@ ENGINES: Mapping[str, Engine] = {
     "kv-v2": VersionedKv(),
     "cubbyhole": Cubbyhole(),
 }
-METHODS: Mapping[str, AuthMethod] = {"userpass": Userpass(), "approle": AppRole()}
+WEB = HttpWeb()
+METHODS: Mapping[str, AuthMethod] = {
+    "userpass": Userpass(),
+    "approle": AppRole(),
+    "jwt": JwtAuth(WEB),
+    "oidc": OidcAuth(WEB),
+}
 LONGEST_PASSPHRASE = 1024
 _logger = logging.getLogger("strongroom")
 

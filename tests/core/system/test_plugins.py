@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from strongroom.app import METHODS
 from tests.core.system.room import Room, room
 from tests.oracles.openbao import OpenBao
 
@@ -24,7 +25,7 @@ async def ours(tmp_path: Path) -> AsyncIterator[Room]:
 async def test_it_shows_what_can_be_mounted_and_nothing_else(ours: Room) -> None:
     found = (await ours.ask("GET", CATALOG)).data
 
-    assert found["auth"] == ["approle", "userpass"]
+    assert found["auth"] == sorted(METHODS)
     assert found["secret"] == ["kv"]
     assert set(found) == {"auth", "secret", "detailed"}
     assert [(each["type"], each["name"]) for each in found["detailed"]] == [
