@@ -147,7 +147,7 @@ async def build_server(
     seal, log = Seal(barrier, entropy), Log(database, settings.origin, barrier)
     fixed: dict[str, Live] = {}
     views = Views(tokens, lambda row: live_mount(row, settings), lambda: fixed, entropy(32))
-    leases, logins, wrapping = Leases(), Logins(tokens, entropy), Wrapping(tokens)
+    leases, logins, wrapping = Leases(), Logins(tokens, entropy, views.graph), Wrapping(tokens)
     pipeline = Pipeline(
         database=database,
         barrier=barrier,

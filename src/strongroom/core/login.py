@@ -14,7 +14,7 @@ Trust   A refused login says the same whatever the reason, at the same cost, a c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
@@ -24,7 +24,9 @@ from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
 from strongroom.core.views import Live, Views
+from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import Known, entity_of
+from strongroom.identity.groups import Graph, Named
 from strongroom.identity.lifetimes import Life, Limits, at_issue
 from strongroom.identity.records import LOCKOUTS, NONE, Entity, Lockout
 from strongroom.identity.sessions import actor_of
@@ -45,9 +47,15 @@ _TYPED_NAME = re.compile(r"((?:.*/)?auth/.*?/login/+)(.+)", re.DOTALL)
 class Logins:
     """Serves every auth method's way in."""
 
-    def __init__(self, tokens: Tokens, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        entropy: Callable[[int], bytes],
+        graph: Callable[[Transaction], Awaitable[Graph]],
+    ) -> None:
         self._tokens = tokens
         self._entropy = entropy
+        self._graph = graph
 
     async def login(self, attempt: Attempt, call: Call, given: Any) -> tuple[Reply, Actor]:
         """Prove, find or make the entity, make the token; say who it was.
@@ -71,12 +79,20 @@ class Logins:
         await self._forget_failures(tx, live, subject)
         known = Known(live.row.accessor, proof.alias, proof.alias_metadata)
         entity = await entity_of(tx, known, call.now, self._entropy)
+        try:
+            said = Named(live.row.accessor, proof.groups)
+            admitted = await admit(tx, await self._graph(tx), entity, call.now, said)
+        except NotAdmittedError as refused:
+            attempt.reason = str(refused)
+            raise InputError("", login.refused) from None
+        standing = admitted.standing
+        attempt.details = {**attempt.details, **admitted.details}
         wanted = self.wanted(attempt, proof, entity, call.warnings)
         issued = self._tokens.issue(tx, wanted, call.now)
         bound = {entity.metadata.get("environment", ""), issued.token.environment} - {""}
-        policies = kept((*issued.token.policies, *entity.policies))
-        actor = actor_of(issued.token, frozenset(bound), policies)
-        return Reply(fields={"auth": auth_of(issued, entity)}), actor
+        policies = kept((*issued.token.policies, *standing.policies))
+        actor = actor_of(issued.token, frozenset(bound), policies, standing.kind)
+        return Reply(fields={"auth": auth_of(issued, standing)}), actor
 
     def wanted(self, attempt: Attempt, proof: Proof, entity: Entity, warnings: list[str]) -> Wanted:
         """Return the token that rules and mount add up to."""

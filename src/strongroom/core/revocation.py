@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from strongroom.base.errors import StrongroomError, UpstreamError
 from strongroom.core.leases import Failing
 from strongroom.core.records import LEASES, MOUNTS, LeaseRow, Mount
+from strongroom.identity.groups import forget_mount
 from strongroom.identity.records import ALIASES, LOCKOUTS, TOKENS, Token
 from strongroom.identity.tokens import changed, remove
 from strongroom.sdk.engine import Call
@@ -195,6 +196,7 @@ async def _clear_away(server: Server, mount: Mount) -> None:
         row = await tx.get(MOUNTS, mount.path)
         if row is None or row.uuid != mount.uuid or await tx.all(LEASES, mount=row.uuid, limit=1):
             return False
+        await forget_mount(tx, row.accessor)
         wipe(tx, row)
         tx.changed("mounts")
         attempt.details = {"mount": row.path, "kind": row.kind, "accessor": row.accessor}

@@ -17,19 +17,13 @@ from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.router import Routes
 from strongroom.identity.environments import read_environments
+from strongroom.identity.groups import NOWHERE, Graph, read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
-from strongroom.identity.policy.template import Alias as AliasView
 from strongroom.identity.policy.template import Identity
-from strongroom.identity.records import (
-    ALIASES,
-    ENTITIES,
-    POLICIES,
-    Entity,
-    StoredPolicy,
-    Token,
-)
+from strongroom.identity.records import POLICIES, Entity, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
+from strongroom.identity.standing import identity_of, standing_of
 from strongroom.identity.tokens import Tokens, kept
 from strongroom.sdk.engine import Mounted
 from strongroom.storage.barrier import TamperedError
@@ -104,6 +98,7 @@ class Views:
         self._fixed = fixed
         self._mounts: Mounts | None = None
         self._guardrails: Guardrails | None = None
+        self._graph: Graph | None = None
         self._policies: dict[str, Policy | None] = {}
         self._expiring: dict[str, datetime] = {}
         # Found by a salted digest of the token's text, so that a hit needs no keyed one.
@@ -129,6 +124,7 @@ class Views:
     def clear(self) -> None:
         self._mounts = None
         self._guardrails = None
+        self._graph = None
         self._policies.clear()
         self._expiring.clear()
         self._forget_sessions()
@@ -148,6 +144,9 @@ class Views:
                 for handle in gone:
                     session = self._sessions.pop(handle)
                     self._handles.pop(session.token.lookup, None)
+            case "group":
+                self._graph = None
+                self._forget_sessions()
             case "environment":
                 self._guardrails = None
                 self._forget_sessions()
@@ -202,6 +201,16 @@ class Views:
         if generation == self.generation:
             self._guardrails = guardrails
         return guardrails
+
+    async def graph(self, tx: Transaction) -> Graph:
+        """Return all groups and how they are nested."""
+        if self._graph is not None:
+            return self._graph
+        generation = self.generation
+        graph = await read_graph(tx)
+        if generation == self.generation:
+            self._graph = graph
+        return graph
 
     # -- policies
 
@@ -282,7 +291,7 @@ class Views:
         return session
 
     async def open(self, tx: Transaction, token: Token, now: datetime) -> Session | None:
-        """Compile what a token may do; None if its mount or entity is gone, or disabled.
+        """Compile what a token may do; None if its mount or entity is gone, disabled or over.
 
         Raises TamperedError if a row of these was changed in the database.
         """
@@ -290,22 +299,26 @@ class Views:
             if problem := (await self.mounts(tx)).problem_of(token.mount):
                 raise TamperedError(problem)
             return None
-        entity = None
+        standing = None
         if token.entity:
-            known = await tx.get(ENTITIES, token.entity)
-            if known is None or known.disabled:
+            standing = await standing_of(tx, token.entity, await self.graph(tx))
+            if standing is None or standing.entity.disabled or standing.over(now):
                 return None
-            entity = known
-        identity = None if entity is None else await identity_of(tx, entity)
-        own = entity.policies if entity is not None else ()
+            if standing.entity.id != token.entity:  # a batch token of one that was merged
+                token = replace(token, entity=standing.entity.id)
+        entity = standing.entity if standing is not None else None
+        belonging = standing.belonging if standing is not None else NOWHERE
+        identity = None if entity is None else await identity_of(tx, entity, belonging)
+        own = standing.policies if standing is not None else ()
         names = kept((*token.policies, *own))
         acl, refused = await self.acl(tx, names, identity, now)
         ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
         acl.good_until = min((end for end in ends if end is not None), default=None)
         environments = await self._environments(tx, token, entity)
+        over = (await self._tokens.end(tx, token), standing.ends_at if standing else None)
         return Session(
             token=token,
-            ends_at=await self._tokens.end(tx, token),
+            ends_at=min((end for end in over if end is not None), default=None),
             entity=entity,
             policies=names,
             identity_policies=own,
@@ -314,7 +327,7 @@ class Views:
             environments=environments,
             networks=networks(token.cidrs),
             about=about(token),
-            actor=actor_of(token, environments, names),
+            actor=actor_of(token, environments, names, standing.kind if standing else None),
             refused=refused,
         )
 
@@ -351,22 +364,6 @@ def parsed(row: StoredPolicy) -> Policy:
         "allow_wildcards_in_identity_templates",
     )
     return parse_policy(row.name, row.text, **{s: bool(row.options.get(s)) for s in switches})
-
-
-async def identity_of(tx: Transaction, entity: Entity) -> Identity:
-    """Return what policy templates can name of an entity."""
-    aliases = await tx.all(ALIASES, entity=entity.id)
-    return Identity(
-        id=entity.id,
-        name=entity.name,
-        metadata=entity.metadata,
-        aliases={
-            a.mount_accessor: AliasView(
-                id=a.id, name=a.name, metadata=a.metadata, custom_metadata=a.custom_metadata
-            )
-            for a in aliases
-        },
-    )
 
 
 def mounted_of(row: Mount, default_ttl: timedelta, max_ttl: timedelta) -> Mounted:

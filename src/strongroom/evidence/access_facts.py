@@ -10,8 +10,9 @@ from datetime import datetime
 from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.server import Server
-from strongroom.core.views import identity_of, parsed
+from strongroom.core.views import parsed
 from strongroom.identity.environments import read_environments
+from strongroom.identity.groups import read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.capability import names
 from strongroom.identity.policy.document import Policy
@@ -29,6 +30,8 @@ from strongroom.identity.records import (
     Token,
 )
 from strongroom.identity.sessions import Session
+from strongroom.identity.standing import identity_of, stand
+from strongroom.identity.tokens import kept
 from strongroom.sdk.control import (
     Cell,
     Crossing,
@@ -176,6 +179,7 @@ class Facts:
         tx, now = self._tx(), self.server.clock.now()
         found, _ = await tx.examine(POLICIES)
         policies = {row.name: parsed(row) for row in found}
+        graph = await read_graph(tx)
         over = {row.name for row in found if row.expires_at is not None and row.expires_at <= now}
         paths = _paths(
             policies.values(),
@@ -184,9 +188,13 @@ class Facts:
         )
         for name, session in await self._holders(tx):
             await asyncio.sleep(0)
-            identity = None if session.entity is None else await identity_of(tx, session.entity)
-            held = [policies[p] for p in session.policies if p in policies and p not in over]
-            held += [ROOT] if "root" in session.policies else []
+            own, identity = session.token.policies, None
+            if session.entity is not None:
+                standing = await stand(tx, session.entity, graph)
+                identity = await identity_of(tx, session.entity, standing.belonging)
+                own = kept((*own, *standing.policies))
+            held = [policies[p] for p in own if p in policies and p not in over]
+            held += [ROOT] if "root" in own else []
             stored = _cells(compile_acl(held, identity, now), paths)
             engine = _cells(session.acl, paths)
             cells = [Cell(path=path, stored=stored[path], engine=engine[path]) for path in paths]

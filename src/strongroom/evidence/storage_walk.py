@@ -17,10 +17,17 @@ from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
     ENVIRONMENTS,
+    GROUP_ALIASES,
+    GROUP_MEMBERS,
+    GROUPS,
     LOCKOUTS,
+    MERGED,
+    PEOPLE,
     POLICIES,
     POLICY_VERSIONS,
+    REGISTRATIONS,
     TOKENS,
+    WORKLOADS,
 )
 from strongroom.sdk.control import Blob, GuardedRow, Refusal
 from strongroom.storage.barrier import AES_256_GCM, ALGORITHMS, TamperedError, header_of, place
@@ -34,6 +41,7 @@ CHUNK = 500
 SEALED: Final[tuple[Register[Any], ...]] = (CELLS, SETTINGS, LEASES, LOCKOUTS, CONTROL_RUNS)
 GUARDED: Final[tuple[Register[Any], ...]] = (
     *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),
+    *(MERGED, GROUPS, GROUP_MEMBERS, GROUP_ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
@@ -45,11 +53,18 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "wrapped_key.wrapped": "keys under the root key, opened by the walk",
     "alias.mac": "MACs of rows",
     "entity.mac": "MACs of rows",
+    "entity_group.mac": "MACs of rows",
     "environment.mac": "MACs of rows",
+    "group_alias.mac": "MACs of rows",
+    "group_member.mac": "MACs of rows",
+    "merged_entity.mac": "MACs of rows",
     "mount.mac": "MACs of rows",
+    "person.mac": "MACs of rows",
     "policy.mac": "MACs of rows",
     "policy_version.mac": "MACs of rows",
+    "registration.mac": "MACs of rows",
     "token.mac": "MACs of rows",
+    "workload.mac": "MACs of rows",
 }
 SQLITE_COLUMNS = (
     "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p "

@@ -1,4 +1,4 @@
-"""The rows of identity: tokens, entities, aliases, policies, environments.
+"""The rows of identity: tokens, entities, groups, who is registered, policies, environments.
 
 Trust  What authorization goes by is guarded (`storage.guard`): who can write to the database can
        delete such a row or bring back an older one, and cannot change or make one. Lockouts are
@@ -81,6 +81,136 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """An entity that went into another, for tokens which say that they are its."""
+
+    id: str
+    entity: str  # that it is now; never one that was merged itself
+    at: datetime
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A set of entities that share policies. `members` are groups in it, by id.
+
+    An `external` one has no groups in it; its entities come and go with their logins.
+    """
+
+    id: str
+    name: str
+    external: bool
+    metadata: dict[str, str]
+    policies: tuple[str, ...]
+    members: tuple[str, ...]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """An entity that is in a group itself, and not through another."""
+
+    group_id: str
+    entity: str
+    since: datetime
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAlias:
+    """The name under which one auth mount knows an external group."""
+
+    id: str
+    group_id: str
+    mount_accessor: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What makes an entity a person. `ends_at` None: an employee without an end."""
+
+    entity: str
+    name: str
+    email: str
+    worker: str  # "employee", "contractor", "vendor"
+    contract: str
+    external_id: str
+    state: str  # "active", "left"
+    ends_at: datetime | None
+    registration: str  # id of the request that it was made by, or nothing
+    created_at: datetime
+    updated_at: datetime
+    left_at: datetime | None
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What makes an entity a workload. `owner` is the entity of a person."""
+
+    entity: str
+    owner: str
+    justification: str
+    environment: str
+    vendor: str
+    state: str  # "active", "decommissioned"
+    ends_at: datetime | None
+    registration: str
+    created_at: datetime
+    updated_at: datetime
+    left_at: datetime | None
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whom a registration asks for: a `person` or a `workload`, with what it is to be given.
+
+    The row's own times, state and entity are set when it is made; `groups` are ids.
+    """
+
+    name: str  # of the entity
+    person: Person | None
+    workload: Workload | None
+    policies: tuple[str, ...]
+    groups: tuple[str, ...]
+    mount_accessor: str  # of its first alias; empty: none
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A request to register somebody, and what was decided on it.
+
+    `requesters` are the entities that wrote it; `known_as` the aliases that they had then, as
+    "accessor/name". `revision` counts its texts: a decision is on one of them.
+    """
+
+    id: str
+    state: str  # "pending", "approved", "denied", "withdrawn"
+    revision: int
+    wish: Wish
+    reason: str
+    requesters: tuple[str, ...]
+    known_as: tuple[str, ...]
+    created_at: datetime
+    edited_at: datetime
+    expires_at: datetime
+    decided_by: str
+    decided_at: datetime | None
+    because: str
+    entity: str  # that was made
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPolicy:
     """The version of a policy that is in force."""
 
@@ -148,6 +278,25 @@ ALIASES = Register(
     key=("id",),
     indexes=(("mount_accessor", "name"), ("entity",)),
     guarded=True,
+)
+MERGED = Register("merged_entity", Merged, key=("id",), indexes=(("entity",),), guarded=True)
+GROUPS = Register("entity_group", Group, key=("id",), indexes=(("name",),), guarded=True)
+GROUP_MEMBERS = Register(
+    "group_member", GroupMember, key=("group_id", "entity"), indexes=(("entity",),), guarded=True
+)
+GROUP_ALIASES = Register(
+    "group_alias",
+    GroupAlias,
+    key=("id",),
+    indexes=(("mount_accessor", "name"), ("group_id",)),
+    guarded=True,
+)
+PEOPLE = Register(
+    "person", Person, key=("entity",), indexes=(("email",), ("external_id",)), guarded=True
+)
+WORKLOADS = Register("workload", Workload, key=("entity",), indexes=(("owner",),), guarded=True)
+REGISTRATIONS = Register(
+    "registration", Registration, key=("id",), indexes=(("state",),), guarded=True
 )
 POLICIES = Register("policy", StoredPolicy, key=("name",), guarded=True)
 POLICY_VERSIONS = Register("policy_version", PolicyVersion, key=("name", "version"), guarded=True)

@@ -16,7 +16,11 @@ from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import Entity, Token
 
 Network = IPv4Network | IPv6Network
-KINDS = {"auth/userpass": Kind.USER, "auth/approle": Kind.SERVICE}
+KINDS = {
+    "auth/userpass": Kind.USER,
+    "auth/ldap": Kind.USER,
+    "auth/approle": Kind.SERVICE,
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,10 +28,10 @@ class Session:
     """A live token with its entity and compiled policies."""
 
     token: Token
-    ends_at: datetime | None  # with the first of the token and those that it descends from
+    ends_at: datetime | None  # with the first of token, those that it descends from, and entity
     entity: Entity | None
-    policies: tuple[str, ...]  # of the token and of its entity, sorted
-    identity_policies: tuple[str, ...]
+    policies: tuple[str, ...]  # of the token, its entity and the groups of that, sorted
+    identity_policies: tuple[str, ...]  # of the entity and its groups
     acl: Acl
     identity: Identity | None
     environments: frozenset[str]  # to which it is bound; usually none or one
@@ -75,10 +79,19 @@ def about(token: Token) -> frozenset[str]:
     return frozenset(topics | ({f"entity:{token.entity}"} if token.entity else set()))
 
 
-def actor_of(token: Token, environments: frozenset[str], policies: tuple[str, ...]) -> Actor:
-    """Return who the log says it was: the entity, or else the token's display name."""
+def actor_of(
+    token: Token,
+    environments: frozenset[str],
+    policies: tuple[str, ...],
+    registered: Kind | None = None,
+) -> Actor:
+    """Return who the log says it was: the entity, or else the token's display name.
+
+    Of who is not `registered` as something, the way in says what it may be.
+    """
     issuer = token.path
-    kind = next((k for prefix, k in KINDS.items() if issuer.startswith(prefix)), Kind.UNKNOWN)
+    guessed = next((k for prefix, k in KINDS.items() if issuer.startswith(prefix)), Kind.UNKNOWN)
+    kind = guessed if registered is None else registered
     if "root" in policies:
         kind = Kind.ADMIN
     return Actor(

@@ -7,21 +7,33 @@ Trust   No text of a token is here but the one that the caller hands in: none is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from strongroom.base.clock import rfc3339
 from strongroom.base.secret import Secret
-from strongroom.identity.records import Alias, Entity, Token
+from strongroom.identity.groups import Graph
+from strongroom.identity.records import Alias, Group, GroupAlias, Token
+from strongroom.identity.standing import Standing
 from strongroom.identity.tokens import Issued
 
 
+class Given(Protocol):
+    """Who has policies beside those of a token: an entity with its groups."""
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Return them, sorted."""
+        ...
+
+
 def auth_of(
-    issued: Issued, entity: Entity | None = None, lasts: timedelta | None = None
+    issued: Issued, given: Given | None = None, lasts: timedelta | None = None
 ) -> dict[str, object]:
     """Return the `auth` part of Vault's envelope; `lasts` is what is left, after a renewal."""
     token = issued.token
-    identity = list(entity.policies) if entity is not None else []
+    identity = list(given.policies) if given is not None else []
     own = list(token.policies)
     return {
         "client_token": issued.text,
@@ -41,7 +53,7 @@ def auth_of(
 
 
 def shown_token(
-    token: Token, text: Secret, entity: Entity | None, now: datetime
+    token: Token, text: Secret, given: Given | None, now: datetime
 ) -> dict[str, object]:
     """Return what `auth/token/lookup` tells; `text` is empty where only the accessor is known."""
     ends = token.expires_at
@@ -75,17 +87,25 @@ def shown_token(
         data["role"] = token.role
     if token.environment:
         data["environment"] = token.environment
-    if entity is not None:
-        data["identity_policies"] = list(entity.policies)
+    if given is not None:
+        data["identity_policies"] = list(given.policies)
         data["external_namespace_policies"] = {}
     return data
 
 
 def shown_entity(
-    entity: Entity, aliases: Iterable[Alias], mounts: Mapping[str, tuple[str, str]]
+    standing: Standing,
+    aliases: Iterable[Alias],
+    merged: Sequence[str],
+    mounts: Mapping[str, tuple[str, str]],
 ) -> dict[str, object]:
-    """Return an entity; `mounts` gives path and type by accessor."""
+    """Return an entity; `mounts` gives path and type by accessor.
+
+    Of one that is registered its `kind` is told too.
+    """
+    entity, belonging = standing.entity, standing.belonging
     return {
+        **({"kind": standing.registered_as} if standing.registered_as else {}),
         "id": entity.id,
         "name": entity.name,
         "aliases": [shown_alias(alias, mounts) for alias in aliases],
@@ -94,10 +114,10 @@ def shown_entity(
         "disabled": entity.disabled,
         "metadata": entity.metadata or None,
         "policies": list(entity.policies),
-        "direct_group_ids": [],
-        "group_ids": [],
-        "inherited_group_ids": [],
-        "merged_entity_ids": None,
+        "direct_group_ids": [group.id for group in belonging.direct],
+        "group_ids": [group.id for group in belonging.all],
+        "inherited_group_ids": [group.id for group in belonging.inherited],
+        "merged_entity_ids": list(merged) or None,
         "namespace_id": "root",
     }
 
@@ -118,6 +138,50 @@ def shown_alias(alias: Alias, mounts: Mapping[str, tuple[str, str]]) -> dict[str
         "last_update_time": rfc3339(alias.updated_at),
         "local": False,
         "merged_from_canonical_ids": None,
+    }
+
+
+def shown_group(
+    group: Group,
+    entities: Iterable[str],
+    graph: Graph,
+    mounts: Mapping[str, tuple[str, str]],
+) -> dict[str, object]:
+    """Return a group; `entities` are in it themselves."""
+    alias = graph.alias_of.get(group.id)
+    return {
+        "id": group.id,
+        "name": group.name,
+        "type": "external" if group.external else "internal",
+        "policies": list(group.policies) or None,
+        "metadata": group.metadata or None,
+        "member_entity_ids": list(entities) or None,
+        "member_group_ids": list(group.members) or None,
+        "parent_group_ids": list(graph.parents(group.id)) or None,
+        "alias": shown_group_alias(alias, mounts) if alias is not None else {},
+        "modify_index": group.version,
+        "creation_time": rfc3339(group.created_at),
+        "last_update_time": rfc3339(group.updated_at),
+        "namespace_id": "root",
+    }
+
+
+def shown_group_alias(
+    alias: GroupAlias, mounts: Mapping[str, tuple[str, str]]
+) -> dict[str, object]:
+    """Return the alias of a group; a mount that is gone has neither path nor type."""
+    path, kind = mounts.get(alias.mount_accessor, ("", ""))
+    return {
+        "id": alias.id,
+        "canonical_id": alias.group_id,
+        "name": alias.name,
+        "mount_accessor": alias.mount_accessor,
+        "mount_path": path,
+        "mount_type": kind,
+        "metadata": None,
+        "merged_from_canonical_ids": None,
+        "creation_time": rfc3339(alias.created_at),
+        "last_update_time": rfc3339(alias.updated_at),
     }
 
 

@@ -2,21 +2,24 @@
 
 Trust   A bound caller keeps its binding whatever its policies say: it cannot move a boundary,
         bind an entity elsewhere, unbind or drop one, hang an alias on an entity that is not
-        bound as it is, drop, rename or move an alias of a bound one, move a mount across, or
-        change the password, secret ids or rules of somebody who is not bound as it is
-        (`core.subjects`). It can still make an identity from nothing where policy lets it, and
+        bound as it is, drop, rename or move an alias of a bound one, move a mount across, change
+        a group that holds anybody who is not bound as it is, an external one at all, or merge
+        entities but its own; or change the password, secret ids or rules of somebody who is not
+        bound as it is (`core.subjects`). It can still make an identity from nothing where policy lets it, and
         change what somebody logs in by who has never logged in: do not grant that to whom the
         boundary is meant for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from strongroom.base.errors import InputError
 from strongroom.core.guardrails import GuardrailError, below
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.identity.entities import ENVIRONMENT
-from strongroom.identity.records import Entity
+from strongroom.identity.records import ENTITIES, Entity
 
 
 def bound(call: SystemCall) -> frozenset[str]:
@@ -54,6 +57,22 @@ def check_known(call: SystemCall, entity: Entity) -> None:
     """Refuse a bound caller to change how a bound entity is known: it would be known as nobody."""
     if bound(call) and binding(entity):
         raise GuardrailError(f"environment:{binding(entity)}")
+
+
+async def check_members(call: SystemCall, before: Collection[str], after: Collection[str]) -> None:
+    """Refuse a bound caller a group that holds, or held, anybody who is not bound as it is.
+
+    One that holds nobody is refused too: whoever comes into it is somebody else's choice.
+    """
+    own = bound(call)
+    if not own:
+        return
+    if not after:
+        raise GuardrailError(f"environment:{min(own)}")
+    for each in {*before, *after}:
+        entity = await call.transaction.get(ENTITIES, each)
+        if own != {binding(entity)}:
+            raise GuardrailError(f"environment:{binding(entity) or min(own)}")
 
 
 async def check_mount(server: Server, call: SystemCall, path: str, target: str = "") -> None:

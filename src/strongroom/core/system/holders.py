@@ -22,13 +22,26 @@ from strongroom.core.system.token import plugin_call
 from strongroom.core.system.token_creation import UNASSIGNABLE
 from strongroom.core.system.token_roles import PREFIX, TokenRole
 from strongroom.core.views import Live
+from strongroom.identity.groups import NOWHERE, belonging
 from strongroom.identity.policy.acl import Acl
-from strongroom.identity.policy.template import Alias as AliasView
 from strongroom.identity.policy.template import Identity
-from strongroom.identity.records import ALIASES, ENTITIES, POLICIES, TOKENS, Alias, Entity, Token
+from strongroom.identity.records import (
+    ALIASES,
+    ENTITIES,
+    GROUP_MEMBERS,
+    PEOPLE,
+    POLICIES,
+    TOKENS,
+    WORKLOADS,
+    Alias,
+    Entity,
+    Token,
+)
 from strongroom.identity.sessions import Session
+from strongroom.identity.standing import Standing, identity
 from strongroom.identity.tokens import kept
 from strongroom.sdk.auth import Enumerable, Subject
+from strongroom.storage.barrier import TamperedError
 from strongroom.storage.register import Register
 from strongroom.storage.store import MountStore
 
@@ -46,6 +59,7 @@ class Holder:
     acl: Acl
     environments: frozenset[str]
     entity: str = ""
+    groups: tuple[str, ...] = ()  # names of those that the entity is in
 
     def shown(self) -> dict[str, object]:
         """Return who it is, as replies show it."""
@@ -53,6 +67,7 @@ class Holder:
             "subject": self.subject,
             "name": self.name,
             "entity": self.entity,
+            "groups": list(self.groups),
             "policies": list(self.policies),
             "environments": sorted(self.environments),
         }
@@ -66,6 +81,7 @@ class Holders:
         self._call = call
         self._acls: dict[tuple[str, ...], Acl] = {}
         self._entities: dict[str, Entity] = {}
+        self._standings: dict[str, Standing] = {}
         self._aliases: dict[tuple[str, str], Alias] = {}
         self._mounts: dict[str, Live] = {}
 
@@ -73,11 +89,38 @@ class Holders:
         """Read what every holder is made of."""
         tx = self._call.transaction
         self._entities = {e.id: e for e in await self._all(ENTITIES)}
+        await self._stand()
         aliases = await self._all(ALIASES)
         self._aliases = {(a.mount_accessor, a.name): a for a in aliases}
         mounts = await self._server.views.mounts(tx)
         self._mounts = {live.row.uuid: live for live in mounts.by_path.values()}
         return self
+
+    async def _stand(self) -> None:
+        """Work out who is in which groups and registered as what; the graph may be broken."""
+        tx = self._call.transaction
+        graph = await self._server.views.graph(tx)
+        people = {row.entity: row for row in await self._all(PEOPLE)}
+        workloads = {row.entity: row for row in await self._all(WORKLOADS)}
+        groups: dict[str, list[str]] = {}
+        for row in await self._all(GROUP_MEMBERS):
+            groups.setdefault(row.entity, []).append(row.group_id)
+        for entity in self._entities.values():
+            try:
+                held = belonging(graph, groups.get(entity.id, ()))
+            except TamperedError:  # its sessions are refused as well
+                continue
+            person, workload = people.get(entity.id), workloads.get(entity.id)
+            self._standings[entity.id] = Standing(
+                entity=entity, belonging=held, person=person, workload=workload
+            )
+
+    def _standing(self, entity_id: str) -> Standing | None:
+        """Return what an entity stands for, if it can act at all."""
+        standing = self._standings.get(entity_id)
+        if standing is None or standing.entity.disabled or standing.over(self._call.now):
+            return None
+        return standing
 
     async def _all(self, register: Register[Row]) -> list[Row]:
         """Return the rows that are as they were written; the others give nobody anything."""
@@ -94,7 +137,8 @@ class Holders:
 
     async def of_entity(self, entity: Entity) -> Holder:
         """Return what an entity may by itself; nothing if it is disabled."""
-        policies = () if entity.disabled else entity.policies
+        standing = self._standing(entity.id)
+        policies = () if standing is None else standing.policies
         bound = frozenset({binding(entity)} - {""})
         return await self._holder(f"entity:{entity.id}", entity.name, policies, entity, bound)
 
@@ -102,12 +146,13 @@ class Holders:
         """Return what a token may; None where it does not work any more."""
         if token.expires_at is not None and token.expires_at <= self._call.now:
             return None
-        entity = self._entities.get(token.entity)
-        if token.entity and (entity is None or entity.disabled):
+        standing = self._standing(token.entity)
+        if token.entity and standing is None:
             return None
+        entity = standing.entity if standing is not None else None
         of_mount = self._environment(self._mounts.get(token.mount))
         bound = {*token.environment.split(","), binding(entity), of_mount} - {""}
-        policies = kept((*token.policies, *(entity.policies if entity else ())))
+        policies = kept((*token.policies, *(standing.policies if standing else ())))
         subject = f"token:{token.accessor}"
         return await self._holder(subject, token.display, policies, entity, frozenset(bound))
 
@@ -160,9 +205,10 @@ class Holders:
         entity = self._entities.get(alias.entity) if alias else None
         rules = subject.rules
         default = () if rules.token_no_default_policy else ("default",)
-        own = entity.policies if entity else ()
+        standing = self._standing(entity.id) if entity is not None else None
+        own = standing.policies if standing else ()
         policies = kept((*rules.token_policies, *default, *own))
-        if entity is not None and entity.disabled:
+        if entity is not None and standing is None:
             policies = ()
         bound = frozenset({binding(entity), self._environment(live)} - {""})
         key = f"login:{live.row.path}{subject.name}"
@@ -198,32 +244,28 @@ class Holders:
             acl=await self._acl(policies, entity),
             environments=bound,
             entity=entity.id if entity else "",
+            groups=self._groups(entity),
         )
+
+    def _groups(self, entity: Entity | None) -> tuple[str, ...]:
+        standing = self._standings.get(entity.id) if entity is not None else None
+        return tuple(g.name for g in standing.belonging.all) if standing is not None else ()
 
     async def _acl(self, policies: tuple[str, ...], entity: Entity | None) -> Acl:
         """Compile policies for an entity; without one, once for each set of them."""
         if entity is None and policies in self._acls:
             return self._acls[policies]
         views, call = self._server.views, self._call
-        identity = None if entity is None else self._identity(entity)
-        acl, _ = await views.acl(call.transaction, policies, identity, call.now)
+        who = None if entity is None else self._identity(entity)
+        acl, _ = await views.acl(call.transaction, policies, who, call.now)
         if entity is None:
             self._acls[policies] = acl
         return acl
 
     def _identity(self, entity: Entity) -> Identity:
         own = [alias for alias in self._aliases.values() if alias.entity == entity.id]
-        return Identity(
-            id=entity.id,
-            name=entity.name,
-            metadata=entity.metadata,
-            aliases={
-                a.mount_accessor: AliasView(
-                    id=a.id, name=a.name, metadata=a.metadata, custom_metadata=a.custom_metadata
-                )
-                for a in own
-            },
-        )
+        standing = self._standings.get(entity.id)
+        return identity(entity, own, standing.belonging if standing is not None else NOWHERE)
 
     def _environment(self, live: Live | None) -> str:
         return live.row.options.get("environment", "") if live is not None else ""

@@ -1,8 +1,8 @@
 """`identity/entity…` and `identity/entity-alias…`: who there is, and how auth mounts know them.
 
 Vault   Entities by id or name; writing one that exists changes what was sent. An alias is one
-        name at one auth mount; an entity has at most one at each. Groups and merging have no
-        paths yet.
+        name at one auth mount; an entity has at most one at each. One that is registered is shown
+        with its `kind`. Groups and merging: `core.system.groups`, `core.system.merging`.
 Differs Names of entities are case-sensitive. A request that OpenBao answers with 500 for what
         was sent (metadata beyond its limits) is 400. At most 100 entities are deleted at once, so
         that the log's entry names each.
@@ -22,9 +22,20 @@ from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.aliases import AliasRoutes, mounts_by_accessor
 from strongroom.core.system.bindings import check_entity
+from strongroom.core.system.groups import GroupRoutes
+from strongroom.core.system.merging import MergeRoutes, retire
 from strongroom.identity.entities import ENVIRONMENT, check_metadata, new_entity
-from strongroom.identity.records import ALIASES, ENTITIES, Alias, Entity
+from strongroom.identity.groups import read_graph
+from strongroom.identity.records import (
+    ALIASES,
+    ENTITIES,
+    GROUP_MEMBERS,
+    MERGED,
+    Alias,
+    Entity,
+)
 from strongroom.identity.shown import shown_entity
+from strongroom.identity.standing import stand
 from strongroom.identity.tokens import kept
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import check_policy_names
@@ -108,7 +119,12 @@ class IdentityRoutes:
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes below `identity/`."""
-        return (*self._entities(), *AliasRoutes(self._server).routes())
+        return (
+            *self._entities(),
+            *AliasRoutes(self._server).routes(),
+            *GroupRoutes(self._server).routes(),
+            *MergeRoutes(self._server).routes(),
+        )
 
     def _entities(self) -> tuple[Route, ...]:
         write = "entity.write"
@@ -181,7 +197,9 @@ class IdentityRoutes:
         aliases = await call.transaction.all(ALIASES, entity=entity.id)
         call.details["entity"] = entity.id
         mounts = await mounts_by_accessor(self._server, call)
-        return Reply(shown_entity(entity, aliases, mounts))
+        standing = await stand(call.transaction, entity, await read_graph(call.transaction))
+        merged = [row.id for row in await call.transaction.all(MERGED, entity=entity.id)]
+        return Reply(shown_entity(standing, aliases, merged, mounts))
 
     async def look_up(self, call: SystemCall, given: Sought) -> Reply | None:
         """Return the entity, or nothing at all where there is none."""
@@ -281,14 +299,20 @@ class IdentityRoutes:
             await self._drop(call, await by_id(call, each))
 
     async def _drop(self, call: SystemCall, entity: Entity | None) -> None:
-        """Delete an entity and its aliases. Its tokens do not work any more."""
+        """Delete an entity, with its aliases and memberships. Its tokens do not work any more."""
         if entity is None:
             return
         check_entity(call, entity, None)
-        for alias in await call.transaction.all(ALIASES, entity=entity.id):
-            call.transaction.delete(ALIASES, alias.id)
-        call.transaction.delete(ENTITIES, entity.id)
-        call.transaction.changed(f"entity:{entity.id}")
+        tx = call.transaction
+        for alias in await tx.all(ALIASES, entity=entity.id):
+            tx.delete(ALIASES, alias.id)
+        for row in await tx.all(GROUP_MEMBERS, entity=entity.id):
+            tx.delete(GROUP_MEMBERS, row.group_id, entity.id)
+        for merged in await tx.all(MERGED, entity=entity.id):
+            tx.delete(MERGED, merged.id)
+        await retire(call, entity.id)
+        tx.delete(ENTITIES, entity.id)
+        tx.changed(f"entity:{entity.id}")
         dropped = call.details.setdefault("entities", [])
         if isinstance(dropped, list):
             dropped.append(entity.id)

@@ -22,8 +22,9 @@ from strongroom.core.system.token_creation import Asked, AskedOfRole, TokenCreat
 from strongroom.core.system.token_roles import TokenRoles, find
 from strongroom.core.views import Live
 from strongroom.identity.lifetimes import Life, Limits, at_renewal
-from strongroom.identity.records import ENTITIES, LOCKOUTS, Entity, Token
+from strongroom.identity.records import LOCKOUTS, Token
 from strongroom.identity.shown import auth_of, shown_token
+from strongroom.identity.standing import Standing, standing_of
 from strongroom.identity.tokens import Issued
 from strongroom.sdk.auth import ZERO, AuthMethod, TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route
@@ -213,9 +214,15 @@ class TokenRoutes:
         return await self._shown(call, found, Secret(""))
 
     async def _shown(self, call: SystemCall, token: Token, text: Secret) -> Reply:
-        entity = await _entity(call, token)
+        standing = await self._standing(call, token)
         call.details["accessor"] = token.accessor
-        return Reply(shown_token(token, text, entity, call.now))
+        return Reply(shown_token(token, text, standing, call.now))
+
+    async def _standing(self, call: SystemCall, token: Token) -> Standing | None:
+        if not token.entity:
+            return None
+        graph = await self._server.views.graph(call.transaction)
+        return await standing_of(call.transaction, token.entity, graph)
 
     async def accessors(self, call: SystemCall, page: Page) -> Reply:
         return Reply(
@@ -252,8 +259,8 @@ class TokenRoutes:
         renewed = await self._tokens.renew(call.transaction, token, end, life.period, call.now)
         call.warnings += warnings
         call.details["expires_at"] = end.isoformat()
-        entity = await _entity(call, token)
-        auth = auth_of(Issued(text, renewed), entity, end - call.now)
+        standing = await self._standing(call, token)
+        auth = auth_of(Issued(text, renewed), standing, end - call.now)
         return Reply(fields={"auth": auth})
 
     async def _rules(self, call: SystemCall, token: Token) -> tuple[Life, Limits]:
@@ -368,12 +375,6 @@ def plugin_call(call: SystemCall, live: Live) -> Call:
 def _still_grants(rules: TokenRules, token: Token) -> bool:
     """Say whether a token has no policy that its rules no longer give."""
     return set(token.policies) - {"default"} <= set(rules.token_policies)
-
-
-async def _entity(call: SystemCall, token: Token) -> Entity | None:
-    if not token.entity:
-        return None
-    return await call.transaction.get(ENTITIES, token.entity)
 
 
 def _text(given: ByText) -> str:

@@ -26,11 +26,13 @@ from strongroom.core.login import token_limits
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.token_roles import TokenRole
+from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import ENVIRONMENT, Known, check_metadata, entity_of
 from strongroom.identity.lifetimes import Life, at_issue
 from strongroom.identity.records import Entity
 from strongroom.identity.sessions import Session
 from strongroom.identity.shown import auth_of
+from strongroom.identity.standing import stand
 from strongroom.identity.tokens import Wanted, kept
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Help, Reply
@@ -169,6 +171,8 @@ class TokenCreation:
             if await self._server.views.policy(call.transaction, name, call.now) is None:
                 call.warnings.append(f'Policy "{name}" does not exist')
         issued = tokens.issue(call.transaction, wanted, call.now)
+        graph = await self._server.views.graph(call.transaction)
+        standing = None if entity is None else await stand(call.transaction, entity, graph)
         call.details |= {
             "accessor": issued.token.accessor,
             "token_type": wanted.kind,
@@ -181,7 +185,7 @@ class TokenCreation:
             call.details["entity"] = wanted.entity
         if wanted.environment:
             call.details["bound_to"] = wanted.environment
-        return Reply(fields={"auth": auth_of(issued, entity)})
+        return Reply(fields={"auth": auth_of(issued, standing)})
 
     # -- entity and environment
 
@@ -196,7 +200,13 @@ class TokenCreation:
             raise InputError("", "invalid 'entity_alias' value")
         call = making.call
         known = Known(self._accessor, name, {})
-        return await entity_of(call.transaction, known, call.now, call.entropy)
+        entity = await entity_of(call.transaction, known, call.now, call.entropy)
+        graph = await self._server.views.graph(call.transaction)
+        try:
+            await admit(call.transaction, graph, entity, call.now)
+        except NotAdmittedError as refused:
+            raise InputError("entity_alias", str(refused)) from None
+        return entity
 
     async def _environment(self, making: Making, entity: Entity | None) -> str:
         """Return the environments that the token is bound to, comma-separated."""
