@@ -35,6 +35,7 @@ from strongroom.audit.follower import Follower
 from strongroom.audit.log import Log, LogDamagedError
 from strongroom.audit.witnessing import Witness
 from strongroom.auth.approle.method import AppRole
+from strongroom.auth.cert.method import Cert
 from strongroom.auth.jwt.method import JwtAuth, OidcAuth
 from strongroom.auth.userpass.method import Userpass
 from strongroom.base.clock import Clock, MovableClock, SystemClock
@@ -88,6 +89,7 @@ WEB = HttpWeb()
 METHODS: Mapping[str, AuthMethod] = {
     "userpass": Userpass(),
     "approle": AppRole(),
+    "cert": Cert(),
     "jwt": JwtAuth(WEB),
     "oidc": OidcAuth(WEB),
 }
