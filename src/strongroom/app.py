@@ -37,6 +37,7 @@ from strongroom.audit.witnessing import Witness
 from strongroom.auth.approle.method import AppRole
 from strongroom.auth.cert.method import Cert
 from strongroom.auth.jwt.method import JwtAuth, OidcAuth
+from strongroom.auth.ldap.method import Ldap
 from strongroom.auth.userpass.method import Userpass
 from strongroom.base.clock import Clock, MovableClock, SystemClock
 from strongroom.base.configuration import (
@@ -92,6 +93,7 @@ METHODS: Mapping[str, AuthMethod] = {
     "cert": Cert(),
     "jwt": JwtAuth(WEB),
     "oidc": OidcAuth(WEB),
+    "ldap": Ldap(),
 }
 LONGEST_PASSPHRASE = 1024
 _logger = logging.getLogger("strongroom")

@@ -29,6 +29,7 @@ from strongroom.base.errors import (
     SealedError,
     StrongroomError,
     UnavailableError,
+    UpstreamError,
 )
 from strongroom.base.ids import uuid_of
 from strongroom.core.attempt import Attempt
@@ -279,13 +280,13 @@ class Pipeline:
                 reply = await bound.endpoint.serve(call, decoded.given) or Reply()
                 if bound.operation in LISTS:
                     reply = _listed(attempt, reply)
-        except StrongroomError:
+        except StrongroomError as error:
             tx.rollback(before)
             if isinstance(call, SystemCall):
                 attempt.details = call.details
                 if call.actor is not ANONYMOUS:
                     attempt.actor, attempt.known = call.actor, True
-            if bound.login is not None:
+            if bound.login is not None and not isinstance(error, UpstreamError):
                 await self.logins.failed(attempt, call)
             raise
         self._succeeded(attempt, call, reply, [*decoded.warnings(), *call.warnings])
