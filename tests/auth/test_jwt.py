@@ -339,6 +339,8 @@ class TestConfig:
             b'{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}',
             b'{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}',
             b'{"keys":[{"kty":"OKP","crv":"X25519","x":"' + b"A" * 43 + b'"}]}',
+            b'{"keys":[{"kty":"OKP","crv":"Ed1","x":"AA"}]}',
+            b'{"keys":[{"kty":"EC","crv":"P-1","x":"AA","y":"AA"}]}',
             b'{"keys":[' + b"{}," * 101 + b"{}]}",
             b'{"keys":[],"keys":[]}',
             b'{"keys":' + b"[" * 5000 + b"]" * 5000 + b"}",

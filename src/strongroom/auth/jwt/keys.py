@@ -46,6 +46,11 @@ _MEMBERS: Final[Mapping[str, tuple[Any, tuple[str, ...]]]] = {
     "EC": (ECKey, ("kty", "crv", "x", "y")),
     "OKP": (OKPKey, ("kty", "crv", "x")),
 }
+_CURVES: Final[Mapping[Any, tuple[str | None, ...]]] = {
+    RSAKey: (None,),
+    ECKey: ("P-256", "P-384", "P-521"),
+    OKPKey: ("Ed25519",),
+}
 
 
 class KeysError(ValueError):
@@ -89,6 +94,8 @@ def _of_jwk(jwk: object) -> PublicKey | None:
     kind, members = _MEMBERS.get(str(jwk.get("kty")), (None, ()))
     public = {name: jwk.get(name) for name in members}
     if kind is None or not all(isinstance(value, str) for value in public.values()):
+        return None
+    if public.get("crv") not in _CURVES[kind]:
         return None
     kid, algorithm = jwk.get("kid"), jwk.get("alg")
     if kid is not None and not (isinstance(kid, str) and len(kid) <= LONGEST_KID):
