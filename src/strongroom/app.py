@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -57,6 +58,7 @@ from strongroom.core.request import Incoming
 from strongroom.core.router import Operation, Routes, routes_of
 from strongroom.core.runtime import Runtime
 from strongroom.core.seal import Seal
+from strongroom.core.second_factor import SecondFactors
 from strongroom.core.server import Server, Settings
 from strongroom.core.system.assembly import live, system_mounts
 from strongroom.core.views import Live, Views, mounted_of
@@ -69,6 +71,7 @@ from strongroom.engines.kv.versioned import VersionedKv
 from strongroom.evidence.routes import evidence_routes
 from strongroom.evidence.run import ControlRuns
 from strongroom.evidence.surroundings import Surroundings
+from strongroom.identity.factors.authenticators import RelyingParty
 from strongroom.identity.tokens import CUBBYHOLE, Tokens
 from strongroom.sdk.auth import AuthMethod
 from strongroom.sdk.control import ListenerFact
@@ -138,6 +141,16 @@ def help_of(live: Live, route: Route | None, path: str) -> Mapping[str, object]:
     return help_on_mount(live.routes.routes, kind=kind, about=about, version=VERSION)
 
 
+def relying_party(settings: Settings) -> RelyingParty:
+    """Return whom security keys are bound to: the console's host, and where it may be asked from."""
+    origin = settings.console_url
+    return RelyingParty(
+        id=urlsplit(origin).hostname or "localhost",
+        name=settings.cluster_name,
+        origins=(origin, *settings.console_origins),
+    )
+
+
 async def build_server(
     database: Database,
     settings: Settings,
@@ -151,7 +164,9 @@ async def build_server(
     seal, log = Seal(barrier, entropy), Log(database, settings.origin, barrier)
     fixed: dict[str, Live] = {}
     views = Views(tokens, lambda row: live_mount(row, settings), lambda: fixed, entropy(32))
-    leases, logins, wrapping = Leases(), Logins(tokens, entropy, views.graph), Wrapping(tokens)
+    factors = SecondFactors(views, entropy, relying_party(settings))
+    logins = Logins(tokens, entropy, views.graph, factors)
+    leases, wrapping = Leases(), Wrapping(tokens)
     pipeline = Pipeline(
         database=database,
         barrier=barrier,
@@ -175,6 +190,7 @@ async def build_server(
         tokens=tokens,
         leases=leases,
         logins=logins,
+        factors=factors,
         wrapping=wrapping,
         log=log,
         views=views,
@@ -266,6 +282,8 @@ def settings_of(configuration: Configuration) -> Settings:
         max_ttl=configuration.max_lease_ttl,
         storage_type=configuration.storage.url.partition(":")[0],
         simulated=configuration.clock.simulated,
+        console_url=configuration.console.url,
+        console_origins=configuration.console.origins,
     )
 
 

@@ -254,6 +254,8 @@ def _take_settings(incoming: Incoming, headers: list[tuple[bytes, bytes]]) -> No
     for name, value in headers:
         if name == b"x-vault-wrap-ttl":
             incoming.wrap_ttl = _wrap_ttl(value.decode("latin-1"))
+        elif name == b"x-vault-mfa":
+            incoming.mfa = (*incoming.mfa, value.decode("latin-1"))
         elif name == b"x-vault-namespace" and value.strip(b"/ ") not in (b"", b"root"):
             raise InputError("X-Vault-Namespace", "namespaces are not supported")
     if incoming.operation is Operation.PATCH:

@@ -30,6 +30,7 @@ __all__ = [
     "ClockConfiguration",
     "Configuration",
     "ConfigurationError",
+    "ConsoleConfiguration",
     "LimitsConfiguration",
     "ListenerConfiguration",
     "LogConfiguration",
@@ -141,6 +142,14 @@ class ClockConfiguration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConsoleConfiguration:
+    """Where people's browsers find this server. Security keys are bound to the host for life."""
+
+    url: str
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Configuration:
     """All of it."""
 
@@ -155,6 +164,7 @@ class Configuration:
     sinks: tuple[SinkConfiguration, ...]
     limits: LimitsConfiguration
     clock: ClockConfiguration
+    console: ConsoleConfiguration
 
 
 def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
@@ -195,6 +205,7 @@ def _configuration(top: Table) -> Configuration:
         sinks=tuple(_sink(each) for each in top.tables("sink")),
         limits=_limits(top.table("limits")),
         clock=_clock(top.table("clock")),
+        console=_console(top.table("console"), (listeners or (ListenerConfiguration(),))[0]),
     )
     top.done()
     return configuration
@@ -341,6 +352,36 @@ def _clock(table: Table) -> ClockConfiguration:
     if start is not None and not simulated:
         table.refuse("start", "needs simulated = true")
     return ClockConfiguration(simulated=simulated, start=start)
+
+
+def _console(table: Table, listener: ListenerConfiguration) -> ConsoleConfiguration:
+    scheme = "https" if listener.tls else "http"
+    url = _as_browsers_write(table.text("url", f"{scheme}://localhost:{listener.port}"))
+    host = _origin_host(url)
+    if host is None:
+        table.refuse("url", "must be https:// and a host name, with nothing behind it but a port")
+    origins = tuple(map(_as_browsers_write, table.texts("origins")))
+    for each in origins:
+        other = _origin_host(each)
+        if other is None or not f".{other}".endswith(f".{host}"):
+            table.refuse("origins", f"must be origins such as https://{host}, or of hosts below it")
+    table.done()
+    return ConsoleConfiguration(url=url, origins=origins)
+
+
+def _as_browsers_write(origin: str) -> str:
+    """Return an origin without the port that its scheme has anyway."""
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
+
+
+def _origin_host(text: str) -> str | None:
+    """Return the host of an origin that a browser lets use security keys; None for any other."""
+    match = re.fullmatch(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::(\d{1,5}))?", text)
+    if match is None or int(match[3] or 1) > 65535:
+        return None
+    if re.fullmatch(r"[0-9.]+", match[2]) or (match[1] == "http" and match[2] != "localhost"):
+        return None
+    return match[2]
 
 
 def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:

@@ -23,14 +23,13 @@ from strongroom.audit.entry import Actor
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
+from strongroom.core.second_factor import FirstFactor, SecondFactors, actor_waiting, issued
 from strongroom.core.views import Live, Views
 from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import Known, entity_of
 from strongroom.identity.groups import Graph, Named
 from strongroom.identity.lifetimes import Life, Limits, at_issue
 from strongroom.identity.records import LOCKOUTS, NONE, Entity, Lockout
-from strongroom.identity.sessions import actor_of
-from strongroom.identity.shown import auth_of
 from strongroom.identity.tokens import Tokens, Wanted, kept
 from strongroom.sdk.auth import Proof, TokenRules
 from strongroom.sdk.engine import Call, Mounted, Reply
@@ -52,7 +51,9 @@ class Logins:
         tokens: Tokens,
         entropy: Callable[[int], bytes],
         graph: Callable[[Transaction], Awaitable[Graph]],
+        second: SecondFactors,
     ) -> None:
+        self._second = second
         self._tokens = tokens
         self._entropy = entropy
         self._graph = graph
@@ -88,11 +89,11 @@ class Logins:
         standing = admitted.standing
         attempt.details = {**attempt.details, **admitted.details}
         wanted = self.wanted(attempt, proof, entity, call.warnings)
-        issued = self._tokens.issue(tx, wanted, call.now)
-        bound = {entity.metadata.get("environment", ""), issued.token.environment} - {""}
-        policies = kept((*issued.token.policies, *standing.policies))
-        actor = actor_of(issued.token, frozenset(bound), policies, standing.kind)
-        return Reply(fields={"auth": auth_of(issued, standing)}), actor
+        first = FirstFactor(proof=proof, standing=standing, wanted=wanted)
+        verdict = await self._second.judge(attempt, first)
+        if verdict.waiting is not None:
+            return verdict.waiting, actor_waiting(standing, attempt.incoming.path)
+        return issued(self._tokens, tx, verdict.wanted, standing, call.now)
 
     def wanted(self, attempt: Attempt, proof: Proof, entity: Entity, warnings: list[str]) -> Wanted:
         """Return the token that rules and mount add up to."""

@@ -49,6 +49,7 @@ from strongroom.core.seal import Seal
 from strongroom.core.views import Live, Views
 from strongroom.core.ways import Way, Ways
 from strongroom.core.wrapping import Wrapping
+from strongroom.identity.factors.checking import FactorRefusedError
 from strongroom.identity.records import TOKENS, Token
 from strongroom.identity.sessions import Session
 from strongroom.identity.tokens import CUBBYHOLE, Tokens
@@ -282,14 +283,24 @@ class Pipeline:
                     reply = _listed(attempt, reply)
         except StrongroomError as error:
             tx.rollback(before)
-            if isinstance(call, SystemCall):
-                attempt.details = call.details
-                if call.actor is not ANONYMOUS:
-                    attempt.actor, attempt.known = call.actor, True
-            if bound.login is not None and not isinstance(error, UpstreamError):
-                await self.logins.failed(attempt, call)
+            await self._refused(attempt, call, error)
             raise
         self._succeeded(attempt, call, reply, [*decoded.warnings(), *call.warnings])
+
+    async def _refused(self, attempt: Attempt, call: Call, error: StrongroomError) -> None:
+        """Keep for the entry what the handler had found out, and count what is counted."""
+        if isinstance(call, SystemCall):
+            attempt.details = call.details
+            if call.actor is not ANONYMOUS:
+                attempt.actor, attempt.known = call.actor, True
+        if isinstance(error, FactorRefusedError):
+            error.write(attempt.transaction)
+            attempt.reason = error.reason
+            attempt.details = {**attempt.details, **error.details}
+        elif isinstance(error, UpstreamError):
+            return  # nobody was judged: a directory that is down counts against no name
+        elif attempt.serving[1].bound.login is not None:
+            await self.logins.failed(attempt, call)
 
     def _succeeded(self, attempt: Attempt, call: Call, reply: Reply, warnings: list[str]) -> None:
         if reply.lease is not None:

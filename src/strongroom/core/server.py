@@ -16,6 +16,7 @@ from strongroom.core.leases import Failing, Leases
 from strongroom.core.login import Logins
 from strongroom.core.pipeline import Pipeline
 from strongroom.core.seal import Keyring, Seal
+from strongroom.core.second_factor import SecondFactors
 from strongroom.core.views import Live, Views
 from strongroom.core.wrapping import Wrapping
 from strongroom.crypto.note import SigningKey
@@ -39,6 +40,8 @@ class Settings:
     storage_type: str = "sqlite"
     simulated: bool = False
     dev_root_token: str = ""
+    console_url: str = "https://localhost:8200"  # whose host is what security keys are bound to
+    console_origins: tuple[str, ...] = ()  # others that a browser may ask from
 
 
 OpenApi = Callable[[Sequence[Live], bool], Mapping[str, object]]
@@ -62,6 +65,7 @@ class Server:
     tokens: Tokens
     leases: Leases
     logins: Logins
+    factors: SecondFactors
     wrapping: Wrapping
     log: Log
     views: Views

@@ -11,12 +11,14 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 
 from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.router import Routes
 from strongroom.identity.environments import read_environments
+from strongroom.identity.factors.demands import ENROL, ENROL_TEXT
 from strongroom.identity.groups import NOWHERE, Graph, read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
@@ -240,6 +242,8 @@ class Views:
         """
         if name == "root":
             return ROOT
+        if name == ENROL:
+            return _enrolling()
         end = self._expiring.get(name)
         if end is not None and now >= end:
             return None
@@ -309,7 +313,8 @@ class Views:
         entity = standing.entity if standing is not None else None
         belonging = standing.belonging if standing is not None else NOWHERE
         identity = None if entity is None else await identity_of(tx, entity, belonging)
-        own = standing.policies if standing is not None else ()
+        narrow = ENROL in token.policies  # it can enrol a factor, whatever its entity may
+        own = standing.policies if standing is not None and not narrow else ()
         names = kept((*token.policies, *own))
         acl, refused = await self.acl(tx, names, identity, now)
         ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
@@ -355,6 +360,11 @@ def tuned(live: Live, row: Mount | None) -> Live:
         return live
     mounted = mounted_of(row, live.mounted.default_ttl, live.mounted.max_ttl)
     return replace(live, row=row, mounted=mounted)
+
+
+@cache
+def _enrolling() -> Policy:
+    return parse_policy(ENROL, ENROL_TEXT)
 
 
 def parsed(row: StoredPolicy) -> Policy:

@@ -13,6 +13,14 @@ from strongroom.core.server import Server
 from strongroom.crypto.errors import CiphertextError
 from strongroom.evidence.records import CONTROL_RUNS
 from strongroom.identity.environments import read_environments
+from strongroom.identity.factors.records import (
+    CEREMONIES,
+    FACTOR_RULES,
+    FACTORS,
+    MFA_ENFORCEMENTS,
+    MFA_METHODS,
+    MFA_PENDING,
+)
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
@@ -38,10 +46,14 @@ from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
 
 CHUNK = 500
-SEALED: Final[tuple[Register[Any], ...]] = (CELLS, SETTINGS, LEASES, LOCKOUTS, CONTROL_RUNS)
+SEALED: Final[tuple[Register[Any], ...]] = (
+    *(CELLS, SETTINGS, LEASES, LOCKOUTS, CONTROL_RUNS),
+    *(FACTORS, CEREMONIES, MFA_PENDING),
+)
 GUARDED: Final[tuple[Register[Any], ...]] = (
     *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),
     *(MERGED, GROUPS, GROUP_MEMBERS, GROUP_ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS),
+    *(FACTORS, CEREMONIES, FACTOR_RULES, MFA_METHODS, MFA_ENFORCEMENTS, MFA_PENDING),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
@@ -51,13 +63,21 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "token.parent": "keyed digests of tokens",
     "lease.token": "keyed digests of tokens",
     "wrapped_key.wrapped": "keys under the root key, opened by the walk",
+    "factor.credential": "ids of security keys, which their holders' browsers show to any page",
+    "mfa_pending.lookup": "keyed digests of the ids of logins that wait",
     "alias.mac": "MACs of rows",
     "entity.mac": "MACs of rows",
     "entity_group.mac": "MACs of rows",
     "environment.mac": "MACs of rows",
+    "factor.mac": "MACs of rows",
+    "factor_ceremony.mac": "MACs of rows",
+    "factor_rule.mac": "MACs of rows",
     "group_alias.mac": "MACs of rows",
     "group_member.mac": "MACs of rows",
     "merged_entity.mac": "MACs of rows",
+    "mfa_enforcement.mac": "MACs of rows",
+    "mfa_method.mac": "MACs of rows",
+    "mfa_pending.mac": "MACs of rows",
     "mount.mac": "MACs of rows",
     "person.mac": "MACs of rows",
     "policy.mac": "MACs of rows",

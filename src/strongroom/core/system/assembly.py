@@ -14,14 +14,19 @@ from strongroom.core.system.capabilities import CapabilityRoutes
 from strongroom.core.system.clock import ClockRoutes
 from strongroom.core.system.devices import DeviceRoutes
 from strongroom.core.system.environments import EnvironmentRoutes
+from strongroom.core.system.factor_rules import FactorRuleRoutes
+from strongroom.core.system.factors import FactorRoutes
 from strongroom.core.system.generate_root import GenerateRootRoutes
 from strongroom.core.system.identity import IdentityRoutes
 from strongroom.core.system.interface import InterfaceRoutes
 from strongroom.core.system.leases import LeaseRoutes
 from strongroom.core.system.lockouts import LockoutRoutes
 from strongroom.core.system.log import LogRoutes
+from strongroom.core.system.mfa import MfaRoutes
+from strongroom.core.system.mfa_validation import MfaValidation
 from strongroom.core.system.mounts import MountRoutes
 from strongroom.core.system.password_policies import PasswordPolicyRoutes
+from strongroom.core.system.people_factors import PeopleFactorRoutes
 from strongroom.core.system.plugins import PluginRoutes
 from strongroom.core.system.policies import PolicyRoutes
 from strongroom.core.system.rekey import RekeyRoutes
@@ -48,9 +53,17 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *LogRoutes(server).routes(),
                 *EnvironmentRoutes().routes(),
                 *AccessRoutes(server).routes(),
+                *FactorRoutes(server).routes(),
+                *FactorRuleRoutes().routes(),
+                *PeopleFactorRoutes().routes(),
             ),
         ),
-        "identity/": live(server, "identity/", "identity", IdentityRoutes(server).routes()),
+        "identity/": live(
+            server,
+            "identity/",
+            "identity",
+            (*IdentityRoutes(server).routes(), *MfaRoutes(server).routes()),
+        ),
         "auth/token/": live(
             server, "auth/token/", "token", TokenRoutes(server, "token_core").routes()
         ),
@@ -77,6 +90,7 @@ def sys_routes(server: Server) -> tuple[Route, ...]:
         *ToolRoutes().routes(),
         *DeviceRoutes(server).routes(),
         *LockoutRoutes().routes(),
+        *MfaValidation(server).routes(),
         *AboutRoutes(server).routes(),
         *PluginRoutes(server).routes(),
         *RotationRoutes(server).routes(),

@@ -2,7 +2,8 @@
 
 Vault   OpenBao's fields: check-and-set, `cas_required`, an end (`ttl` or `expiration`), switches
         for identity templates. A text may come in base64. Names are lower case. `root` and
-        `response-wrapping` cannot be changed, `default` cannot be deleted.
+        `response-wrapping` cannot be changed, `default` cannot be deleted. `enrol-factors` is ours
+        and fixed: what somebody may do who must enrol a second factor first.
 Differs A deleted policy that comes back goes on counting its versions, since every version stays
         on record (`POLICY_VERSIONS`) with who wrote it. A text that does not parse is refused
         with its line. Lists are in byte order, `root` last.
@@ -24,6 +25,7 @@ from typing import Annotated, Final
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
+from strongroom.identity.factors.demands import ENROL
 from strongroom.identity.policy.document import parse_policy
 from strongroom.identity.records import (
     POLICIES,
@@ -38,7 +40,7 @@ from strongroom.storage.guard import Broken
 from strongroom.storage.transaction import Transaction
 
 ROOT: Final = "root"
-UNCHANGEABLE: Final = frozenset({ROOT, "response-wrapping"})
+UNCHANGEABLE: Final = frozenset({ROOT, "response-wrapping", ENROL})
 HIDDEN: Final = frozenset({"response-wrapping"})
 CREATE_ONLY: Final = -1
 SWITCHES: Final = (

@@ -1,0 +1,358 @@
+"""From a first factor to a token: what else is demanded, and the login that waits for it.
+
+    first factor → what is demanded → nothing: the token
+                                    → shown at once (`X-Vault-MFA`): the token, or 403
+                                    → a request id; `sys/mfa/validate` with it: the token, or 403
+
+Vault   Login MFA in two phases and in one. A request id stands for five minutes and is used once.
+        Beside what Vault says of a method, one for security keys has `options`: what
+        `navigator.credentials.get()` takes. Its answer, as JSON, is the passcode.
+Differs A refusal says the same whatever was wrong. A code is taken once, with all before it.
+        Failures are counted for each entity, and lock its second factors for fifteen minutes. The
+        word `passcode=` may stand before a code anywhere. A waiting login whose user was deleted,
+        disabled or has left meanwhile gives no token.
+Order   The waiting login holds what the token would be; no token exists. What was shown is spent in
+        the transaction that makes the token, or with the refusal.
+Trust   Whoever has the request id and a factor gets the token. The id is kept as a keyed digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from strongroom.audit.entry import Actor, Kind
+from strongroom.base.errors import InputError
+from strongroom.base.ids import uuid_of
+from strongroom.base.secret import Secret
+from strongroom.core.attempt import Attempt
+from strongroom.core.views import Live, Views
+from strongroom.identity.entities import ENVIRONMENT
+from strongroom.identity.factors.authenticators import (
+    CHALLENGE_BYTES,
+    RelyingParty,
+    request_options,
+)
+from strongroom.identity.factors.checking import (
+    FAILURES,
+    FactorRefusedError,
+    Presented,
+    Shown,
+    Trying,
+    factors_of,
+    verify,
+)
+from strongroom.identity.factors.demands import (
+    ENROL,
+    Book,
+    Comer,
+    applies,
+    demanded,
+    read_book,
+)
+from strongroom.identity.factors.records import (
+    FACTORS,
+    MFA_PENDING,
+    WEBAUTHN,
+    Demand,
+    Factor,
+    Option,
+    Pending,
+)
+from strongroom.identity.records import NONE
+from strongroom.identity.sessions import actor_of
+from strongroom.identity.shown import auth_of
+from strongroom.identity.standing import Standing
+from strongroom.identity.tokens import Tokens, Wanted, kept
+from strongroom.sdk.auth import Proof
+from strongroom.sdk.engine import Json, Reply
+from strongroom.storage.register import micros
+from strongroom.storage.transaction import Transaction
+
+LASTS: Final = timedelta(minutes=5)  # a login that waits
+ENROLS_FOR: Final = timedelta(minutes=15)  # a token that can only enrol
+PEOPLE: Final = "people"  # the mount option
+LABEL: Final = "mfa-request"
+MOST_SHOWN: Final = 8  # factors in one request
+TIDIED: Final = 8  # waiting logins that are over, removed with each one made
+OVER: Final = "SELECT lookup FROM mfa_pending WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+WAITS: Final = (
+    "A login request was issued that is subject to MFA validation. Please make sure to validate "
+    "the login by sending another request to mfa/validate endpoint."
+)
+Credentials = Mapping[str, Sequence[str]]  # what is shown, by the id or name of a method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstFactor:
+    """A login that has shown its first factor, and the token that it asks for."""
+
+    proof: Proof
+    standing: Standing
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What an entity shows for some demands; `challenge` is what its authenticator was asked."""
+
+    entity: str
+    demands: tuple[Demand, ...]
+    given: Credentials
+    challenge: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The token to make; or, where the login has to wait, the reply that says so."""
+
+    wanted: Wanted
+    waiting: Reply | None = None
+
+
+def issued(
+    tokens: Tokens, tx: Transaction, wanted: Wanted, standing: Standing, now: datetime
+) -> tuple[Reply, Actor]:
+    """Make the token of a login; return the reply, and who the log says it was."""
+    made = tokens.issue(tx, wanted, now)
+    enrols = ENROL in wanted.policies  # and has nothing else: see `Views.open`
+    bound = {standing.entity.metadata.get(ENVIRONMENT, ""), made.token.environment} - {""}
+    policies = wanted.policies if enrols else kept((*made.token.policies, *standing.policies))
+    actor = actor_of(made.token, frozenset(bound), policies, standing.kind)
+    return Reply(fields={"auth": auth_of(made, None if enrols else standing)}), actor
+
+
+class SecondFactors:
+    """See the module."""
+
+    def __init__(self, views: Views, entropy: Callable[[int], bytes], party: RelyingParty) -> None:
+        self.party = party
+        self._views = views
+        self._entropy = entropy
+        self._book: tuple[int, Book] | None = None
+
+    async def book(self, tx: Transaction) -> Book:
+        """Return all that demands factors. The commit fences what is remembered of it."""
+        generation = self._views.generation
+        if self._book is None or self._book[0] != generation:
+            book = await read_book(tx)
+            if generation == self._views.generation:
+                self._book = (generation, book)
+            return book
+        return self._book[1]
+
+    async def judge(self, attempt: Attempt, first: FirstFactor) -> Verdict:
+        """Say what comes of a login: its token, a narrower one, or that it waits.
+
+        Raises FactorRefusedError for factors that were sent along and do not do.
+        """
+        tx, (live, _) = attempt.transaction, attempt.serving
+        attempt.details = {**attempt.details, "factors": [first.proof.shown_by]}
+        if first.proof.factors:
+            attempt.details["provider_factors"] = list(first.proof.factors)
+        book, comer = await self.book(tx), comer_of(live, first)
+        if not applies(book, comer):
+            return Verdict(first.wanted)
+        factors = await factors_of(tx, comer.entity)
+        found, wanted = demanded(book, comer, factors), first.wanted
+        if found.missing:
+            wanted = to_enrol(wanted)
+            attempt.details |= {"only_enrols": list(found.missing)}
+        if not found.demands:
+            return Verdict(wanted)
+        if attempt.incoming.mfa:
+            given = credentials_of(attempt.incoming.mfa)
+            answering = Answering(entity=comer.entity, demands=found.demands, given=given)
+            shown = await self.met(tx, answering, attempt.now)
+            attempt.details |= shown_details([first.proof.shown_by], shown)
+            return Verdict(wanted)
+        attempt.details["complete"] = False
+        reply = await self._wait(attempt, replace(first, wanted=wanted), found.demands, factors)
+        return Verdict(wanted, reply)
+
+    async def _wait(
+        self,
+        attempt: Attempt,
+        first: FirstFactor,
+        demands: tuple[Demand, ...],
+        factors: Sequence[Factor],
+    ) -> Reply:
+        """Keep the login, and return what Vault's clients are told of one that waits."""
+        tx, (live, _), now = attempt.transaction, attempt.serving, attempt.now
+        keys = [f for f in factors if f.kind == WEBAUTHN and not f.disabled]
+        asks_key = any(way.kind == WEBAUTHN for demand in demands for way in demand.any)
+        challenge = self._entropy(CHALLENGE_BYTES) if asks_key and keys else None
+        id_ = uuid_of(self._entropy(16))
+        await self._tidy(tx, now)
+        tx.put(
+            MFA_PENDING,
+            Pending(
+                lookup=lookup_of(tx, id_),
+                entity=first.standing.entity.id,
+                mount=live.row.uuid,
+                path=attempt.incoming.path,
+                role=first.proof.role,
+                alias=first.proof.alias,
+                wanted=first.wanted,
+                demands=demands,
+                shown=(first.proof.shown_by,),
+                challenge=challenge,
+                expires_at=now + LASTS,
+            ),
+        )
+        options = None
+        if challenge is not None:
+            options = Json(request_options(self.party, challenge=challenge, known=keys))
+        constraints = {d.name: {"any": [_shown(way, options) for way in d.any]} for d in demands}
+        requirement = {"mfa_request_id": id_, "mfa_constraints": constraints}
+        return Reply(fields={"auth": _without_token(requirement)}, warnings=(WAITS,))
+
+    async def _tidy(self, tx: Transaction, now: datetime) -> None:
+        """Remove a few of those whose time is over; to remove one twice is to remove it once."""
+        for [lookup] in await tx.reader.rows(OVER, (micros(now), TIDIED)):
+            tx.delete(MFA_PENDING, bytes(lookup))
+
+    async def find(self, tx: Transaction, request_id: str, now: datetime) -> Pending:
+        """Return the login that waits under this id. Raises InputError for none, or none now."""
+        found = await tx.get(MFA_PENDING, lookup_of(tx, request_id))
+        if found is None or found.expires_at <= now:
+            raise InputError("", "invalid request ID")
+        return found
+
+    async def met(self, tx: Transaction, answering: Answering, now: datetime) -> list[Shown]:
+        """Return the factors that were shown, if they meet every demand.
+
+        Raises FactorRefusedError. What was shown before the one that failed is spent as well.
+        """
+        shown: dict[str, Shown] = {}
+        demands = answering.demands
+        try:
+            for name, text in _values(answering.given)[:MOST_SHOWN]:
+                ways = [w for d in demands for w in d.any if name in (w.id, w.name)]
+                if ways and not _has(shown.get(text), ways):
+                    what = presented(text, answering.challenge)
+                    shown[text] = await verify(tx, answering.entity, what, now, self._trying(ways))
+            _check_met(demands, list(shown.values()))
+        except FactorRefusedError as error:
+            spent = tuple((FACTORS, each.row) for each in shown.values())
+            raise FactorRefusedError(error.reason, (*spent, *error.rows), error.details) from None
+        return list(shown.values())
+
+    def _trying(self, ways: Sequence[Option]) -> Trying:
+        return Trying(
+            party=self.party,
+            takes=lambda factor: any(way.takes(factor.kind, factor.method) for way in ways),
+            most=min((way.most_tries for way in ways if way.most_tries), default=FAILURES),
+        )
+
+
+def comer_of(live: Live, first: FirstFactor) -> Comer:
+    """Return a login as demands see it."""
+    return Comer(
+        entity=first.standing.entity.id,
+        accessor=live.row.accessor,
+        mount_type=live.row.kind,
+        groups=first.standing.belonging.all,
+        policies=kept((*first.wanted.policies, *first.standing.policies)),
+        provided=first.proof.factors,
+        workload=first.proof.workload or first.standing.kind is Kind.SERVICE,
+        people=live.row.options.get(PEOPLE) == "true",
+    )
+
+
+def to_enrol(wanted: Wanted) -> Wanted:
+    """Return the token that can only enrol, in place of the one that was wanted."""
+    return replace(
+        wanted,
+        policies=(ENROL,),
+        ttl=ENROLS_FOR,
+        max_ttl=ENROLS_FOR,
+        explicit_max_ttl=ENROLS_FOR,
+        period=NONE,
+        renewable=False,
+        kind="service",
+    )
+
+
+def actor_waiting(standing: Standing, path: str) -> Actor:
+    """Return who the log says it was, of a login that has no token."""
+    return Actor(id=standing.entity.id, kind=standing.kind or Kind.UNKNOWN, issuer=path)
+
+
+def shown_details(first: Sequence[str], shown: Sequence[Shown]) -> dict[str, object]:
+    """Return what the entry of a login says of factors."""
+    details: dict[str, object] = {"factors": [*first, *(each.kind for each in shown)]}
+    details["factor_ids"] = [each.row.id for each in shown]
+    if any(each.kind == WEBAUTHN for each in shown):
+        details["user_verified"] = all(
+            each.user_verified for each in shown if each.kind == WEBAUTHN
+        )
+    return details
+
+
+def lookup_of(tx: Transaction, request_id: str) -> bytes:
+    """Return the digest under which a waiting login is stored."""
+    return tx.barrier.digest(LABEL, request_id.encode("utf-8", "surrogatepass"))
+
+
+def credentials_of(headers: Sequence[str]) -> dict[str, list[str]]:
+    """Read `X-Vault-MFA` headers: `method:passcode`, or a method alone."""
+    given: dict[str, list[str]] = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        given.setdefault(name.strip(), []).extend([value.strip()] if colon else [])
+    return given
+
+
+def presented(text: str, challenge: bytes | None) -> Presented:
+    """Return what a text shows: an authenticator's answer is JSON, all else a code."""
+    if text.lstrip().startswith("{"):
+        return Presented(answer=Secret(text), challenge=challenge)
+    return Presented(code=Secret(text.removeprefix("passcode=")))
+
+
+def _values(given: Credentials) -> list[tuple[str, str]]:
+    return [(name, values[0]) for name, values in given.items() if values]
+
+
+def _has(shown: Shown | None, ways: Sequence[Option]) -> bool:
+    return shown is not None and any(way.takes(shown.kind, shown.row.method) for way in ways)
+
+
+def _check_met(demands: Sequence[Demand], shown: Sequence[Shown]) -> None:
+    for demand in demands:
+        if not any(_has(each, demand.any) for each in shown):
+            kinds = ", ".join(sorted({way.kind for way in demand.any})) or "what is not there"
+            raise FactorRefusedError(f"{demand.name} needs {kinds}")
+
+
+def _shown(way: Option, options: Json | None) -> dict[str, object]:
+    """Return one way to meet a demand, in Vault's form."""
+    shown: dict[str, object] = {
+        "type": way.kind,
+        "id": way.id,
+        "uses_passcode": way.kind != WEBAUTHN,
+    }
+    if way.name:
+        shown["name"] = way.name
+    if way.kind == WEBAUTHN and options is not None:
+        shown["options"] = options
+    return shown
+
+
+def _without_token(requirement: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "client_token": "",
+        "accessor": "",
+        "policies": None,
+        "metadata": None,
+        "lease_duration": 0,
+        "renewable": False,
+        "entity_id": "",
+        "token_type": "default",
+        "orphan": False,
+        "mfa_requirement": requirement,
+        "num_uses": 0,
+    }

@@ -1,0 +1,124 @@
+"""`sys/mfa/validate`: the second phase of a login.
+
+Vault   The request id of the login, and what is shown by the id or name of a method.
+Differs Words of a refusal, which are the same for all: see `core.second_factor`.
+Order   Found → who waits may still log in → what is shown meets all demands → the token, and the
+        waiting login ends, in one transaction. A challenge is answered once, rightly or not.
+Trust   Open to whoever has a request id. Wrong codes count against the entity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+
+from strongroom.base.errors import DeniedError, InputError
+from strongroom.core.request import SystemCall
+from strongroom.core.second_factor import (
+    Answering,
+    actor_waiting,
+    issued,
+    shown_details,
+)
+from strongroom.core.server import Server
+from strongroom.core.system.token import plugin_call
+from strongroom.core.views import Live
+from strongroom.identity.factors.checking import FactorRefusedError
+from strongroom.identity.factors.records import MFA_PENDING, Pending
+from strongroom.identity.standing import Standing, standing_of
+from strongroom.sdk.auth import AuthMethod
+from strongroom.sdk.engine import Endpoint, Help, Json, Reply, Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validate:
+    """What is shown for a login that waits."""
+
+    mfa_request_id: Annotated[str, Help("Id that the login was answered with.", most=128)] = ""
+    mfa_payload: Annotated[
+        Json | None, Help("What is shown, by the id of a method: a list of one text.")
+    ] = None
+
+
+class MfaValidation:
+    """See the module."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the route below `sys/`."""
+        return (
+            Route(
+                path="mfa/validate",
+                summary="Show the second factor of a login that waits, and get its token.",
+                write=Endpoint(Validate, self.validate, "auth.login.mfa"),
+                open=True,
+            ),
+        )
+
+    async def validate(self, call: SystemCall, given: Validate) -> Reply:
+        """Give the token of a login that waits, if what is shown is all that it needs."""
+        tx, second = call.transaction, self._server.factors
+        if not given.mfa_request_id:
+            raise InputError("", "missing request ID")
+        payload = _payload(given.mfa_payload)
+        pending = await second.find(tx, given.mfa_request_id, call.now)
+        call.details |= {"login": pending.path, "factors": list(pending.shown)}
+        standing = await self._standing(call, pending)
+        answering = Answering(
+            entity=standing.entity.id,
+            demands=pending.demands,
+            given=payload,
+            challenge=pending.challenge,
+        )
+        try:
+            shown = await second.met(tx, answering, call.now)
+        except FactorRefusedError as error:
+            if pending.challenge is None or not _answers(payload):
+                raise
+            asked = ((MFA_PENDING, replace(pending, challenge=None)),)  # each challenge once
+            raise FactorRefusedError(error.reason, (*error.rows, *asked), error.details) from None
+        call.details |= shown_details(pending.shown, shown)
+        tx.delete(MFA_PENDING, pending.lookup)
+        reply, call.actor = issued(self._server.tokens, tx, pending.wanted, standing, call.now)
+        return reply
+
+    async def _standing(self, call: SystemCall, pending: Pending) -> Standing:
+        """Return who waits. Raises FactorRefusedError where they could not log in any more."""
+        tx, views = call.transaction, self._server.views
+        standing = await standing_of(tx, pending.entity, await views.graph(tx))
+        if standing is None:
+            raise FactorRefusedError("the entity is gone")
+        call.actor = actor_waiting(standing, pending.path)
+        if standing.entity.disabled or standing.over(call.now):
+            raise FactorRefusedError("the entity is disabled, or its end has come")
+        mounts = (await views.mounts(tx)).by_path.values()
+        found = [live for live in mounts if live.row.uuid == pending.mount]
+        if not found or not await _still_holds(call, found[0], pending):
+            raise FactorRefusedError("the auth method does not know the subject any more")
+        return standing
+
+
+async def _still_holds(call: SystemCall, live: Live, pending: Pending) -> bool:
+    method: AuthMethod = live.plugin  # type: ignore[assignment]  # what makes tokens is one
+    try:
+        await method.still_holds(plugin_call(call, live), pending.role, pending.alias)
+    except DeniedError:
+        return False
+    return True
+
+
+def _payload(given: Json | None) -> dict[str, list[str]]:
+    if given is None:
+        return {}
+    try:
+        return msgspec.json.decode(given.raw, type=dict[str, list[str]])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise InputError("", "invalid mfa payload") from None
+
+
+def _answers(payload: dict[str, list[str]]) -> bool:
+    return any(text.lstrip().startswith("{") for texts in payload.values() for text in texts)

@@ -1,0 +1,1 @@
+"""Second factors: one-time codes, security keys and passkeys, recovery codes."""
