@@ -314,7 +314,7 @@ def _by_role(making: Making, role: TokenRole) -> tuple[str, ...]:
     for name in policies:
         if role.forbids(name):
             raise InputError("", f'token policy "{name}" is disallowed by this role')
-    return policies
+    return _without_default(policies) if leaves_off else policies
 
 
 def _beyond(asked: tuple[str, ...], allowed: tuple[str, ...], role: TokenRole) -> str:
@@ -341,7 +341,7 @@ def _by_parent(making: Making) -> tuple[str, ...]:
             raise InputError("", "child policies must be subset of parent")
         policies, default = asked, "default" in parent
     if leaves_off:
-        return policies if "default" in making.asked.policies else _without_default(policies)
+        return _without_default(policies)
     return kept((*policies, "default")) if default else policies
 
 
