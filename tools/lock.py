@@ -29,9 +29,9 @@ RESOLVE = (
     *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
 )
 WANTED = {
-    RUNTIME: ("pyproject.toml", "--extra", "evidence", "--extra", "ldap"),
+    RUNTIME: ("pyproject.toml", "--extra", "evidence"),
     DEVELOPMENT: (
-        *("pyproject.toml", "--extra", "evidence", "--extra", "ldap"),
+        *("pyproject.toml", "--extra", "evidence"),
         *("--group", "dev", "-c", RUNTIME),
     ),
     FUZZ: ("--group", "fuzz"),
