@@ -16,6 +16,7 @@ import msgspec
 from strongroom.base.errors import DeniedError, InputError, LimitError
 from strongroom.core.attempt import Attempt
 from strongroom.core.fields import declared, members
+from strongroom.core.guardrails import Guardrails, below
 from strongroom.core.router import Operation
 from strongroom.core.subjects import CHANGES, subject_refusal
 from strongroom.core.views import Views
@@ -128,10 +129,23 @@ class Gate:
     async def _guard(self, attempt: Attempt, session: Session, asked: Asked) -> None:
         guardrails = await self.views.guardrails(attempt.transaction)
         refused = guardrails.check(session, attempt.incoming.path, asked)
+        refused = refused or self._refused_whole(attempt, session, guardrails)
         refused = refused or await self._refused_subject(attempt, session)
         if refused is not None:
             attempt.guardrail = attempt.reason = refused
             raise DeniedError
+
+    def _refused_whole(
+        self, attempt: Attempt, session: Session, guardrails: Guardrails
+    ) -> str | None:
+        """Ask whether a change of a whole mount reaches where the caller may not go."""
+        match = attempt.match
+        if match is None or not match.bound.route.whole:
+            return None
+        if attempt.incoming.operation not in CHANGES:
+            return None
+        live, _ = attempt.serving
+        return guardrails.refusal_within(session.environments, below(live.row.path))
 
     async def _refused_subject(self, attempt: Attempt, session: Session) -> str | None:
         """Ask whose credentials a bound caller would change."""

@@ -406,11 +406,13 @@ class Pipeline:
         attempt.leaf = encode(self._event(attempt, ok=ok))
         attempt.digest = digest_of(attempt.leaf)
         tx = attempt.transaction
+        if attempt.committed:
+            done = _acting(attempt.committed, done)
         return Request(
             done=self.counters.counting(attempt.code, done, ok=ok),
             leaf=attempt.leaf,
             digest=attempt.digest,
-            generation=attempt.generation if attempt.known else None,
+            generation=attempt.generation if attempt.known or tx.topics else None,
             checks=tx.due_checks(),
             writes=tx.writes(),
             topics=tx.topics,
@@ -451,8 +453,6 @@ class Pipeline:
                 _logger.error("not committed: %s", type(outcome.problem).__name__)
                 return self._refuse(UnavailableError("the request could not be stored"))
             return self._refuse(outcome.problem)
-        for act in attempt.committed:
-            act()
         return Answer(
             attempt.status,
             attempt.body,
@@ -529,6 +529,20 @@ class Pipeline:
         if outcome.problem is not None:
             raise outcome.problem
         return outcome.index
+
+
+def _acting(
+    acts: Sequence[Callable[[], None]], done: Callable[[Outcome], None]
+) -> Callable[[Outcome], None]:
+    """Act in memory as soon as the commit is known: nobody is served between the two."""
+
+    def then(outcome: Outcome) -> None:
+        if outcome.problem is None:
+            for act in acts:
+                act()
+        done(outcome)
+
+    return then
 
 
 def no_such_route(path: str) -> NotFoundError:

@@ -339,6 +339,15 @@ class Seal:
             rewrapped = wrap(root, name, unwrap(old, name, row.wrapped), self._entropy)
             tx.put(KEYS, replace(row, wrapped=rewrapped))
 
+    async def check_root(self, tx: Transaction) -> None:
+        """Raise PreconditionError unless the root key in memory still opens what is stored."""
+        root = self.root()
+        for row in await tx.all(KEYS):
+            try:
+                unwrap(root, f"{row.name}/{row.term}", row.wrapped)
+            except CiphertextError:
+                raise PreconditionError("the root key was replaced: seal, and unseal") from None
+
     def adopt(self, root: bytes, settings: SealSettings) -> None:
         """Put another root key and seal in force. After the commit only."""
         self._root = root

@@ -227,6 +227,7 @@ class Route:
     included. `sudo` asks for that capability; `open` serves without a token. `exists` tells a
     create from an update; without it every write is an update (Vault's rule). `subjects` names
     the aliases whose credentials a change there touches: whoever may change them can become them.
+    A change of what is `whole` concerns all of the mount, so it takes the right to reach all of it.
     Of two routes that fit, the one with more literal text wins.
     """
 
@@ -242,6 +243,7 @@ class Route:
     subjects: Callable[[Any, Any], Awaitable[Sequence[str]]] | None = None
     sudo: bool = False
     open: bool = False
+    whole: bool = False
     description: str = ""
 
 

@@ -54,6 +54,22 @@ async def test_not_even_root_from_elsewhere_gets_in(r: Room, method: str, kind: 
     assert (await r.ask("GET", "secret/data/prod/db")).data["data"] == {"password": "prod"}
 
 
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+async def test_the_rules_of_a_whole_mount_are_no_way_to_what_lies_in_it(
+    r: Room, environment: str
+) -> None:
+    rules = {"delete_version_after": "1s", "max_versions": 1}
+    token = await bound(r, environment)
+
+    answer = await r.ask("POST", "secret/config", rules, token=token)
+
+    other = "staging" if environment == "prod" else "prod"
+    assert answer.status == 403  # the mount holds secrets of both
+    assert (await r.last())["unmapped"]["guardrail"] == f"environment:{other}"
+    assert (await r.ask("GET", "secret/config", token=token)).data["max_versions"] == 0
+    assert (await r.ask("POST", "secret/config", rules)).status == 204  # bound to none, both open
+
+
 @pytest.mark.parametrize(
     "raw",
     [

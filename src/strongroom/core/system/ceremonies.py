@@ -6,6 +6,8 @@ Vault   Without a token anybody may ask how far an operation has got, start one 
 Differs Cancelling without a token asks for a share (`key`, in the body); with one, for policy on
         the path. Vault asks for the nonce or for nothing, and so lets anybody cancel; OpenBao has
         closed these paths for that, and offers others which ask for a token.
+Order   Of two steps at once, which both go by what was given so far, one is committed and the
+        other is served again with what is true then (`step`).
 Trust   A stranger can start an operation that nobody wants, and see how far one has got. Neither
         brings it nearer to a key, and whoever holds a share can end it.
 """
@@ -13,6 +15,7 @@ Trust   A stranger can start an operation that nobody wants, and see how far one
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -21,6 +24,8 @@ from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Seal, SealSettings, decode_share
 from strongroom.sdk.engine import Help
+
+TOPIC = "seal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,16 @@ class Cancel:
 
     key: Annotated[Secret | None, Help("A share; needed where no token comes along.")] = None
     nonce: Annotated[str, Help("Nonce of the operation; left out, the one under way.")] = ""
+
+
+def step(call: SystemCall, act: Callable[[], None]) -> None:
+    """Change the state of the seal, or of an operation on it, once that is committed.
+
+    Whatever else was under way is served again: the commit is fenced, and `act` is done before
+    anybody is served with the generation that it made.
+    """
+    call.transaction.changed(TOPIC)
+    call.after_commit(act)
 
 
 def unsealed(seal: Seal) -> SealSettings:

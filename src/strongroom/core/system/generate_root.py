@@ -22,7 +22,7 @@ from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Generating, Quorum, decode_share
 from strongroom.core.server import Server
-from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, unsealed
+from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, step, unsealed
 from strongroom.identity.tokens import Wanted
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 
@@ -116,7 +116,7 @@ class GenerateRootRoutes:
         otp = brought or one_time_password(call.entropy(length * 4), length)
         generating = Generating(nonce=uuid_of(call.entropy(16)), otp=otp)
         call.details["nonce"] = generating.nonce
-        call.after_commit(lambda: setattr(self._seal, "generating", generating))
+        step(call, lambda: setattr(self._seal, "generating", generating))
         told = {"otp": "" if brought else Secret(otp)}
         return Reply({**self._status(generating), **told}, bare=self._bare)
 
@@ -127,7 +127,7 @@ class GenerateRootRoutes:
             return
         await check_cancel(call, self._seal, given, generating.nonce, is_open=self._bare)
         call.details["nonce"] = generating.nonce
-        call.after_commit(lambda: setattr(self._seal, "generating", None))
+        step(call, lambda: setattr(self._seal, "generating", None))
 
     async def update(self, call: SystemCall, given: Share) -> Reply:
         """Take a share; with the last one, make the token."""
@@ -138,7 +138,7 @@ class GenerateRootRoutes:
         quorum, keep = await self._quorum(generating, key_of(given, generating.nonce))
         call.details |= {"nonce": generating.nonce, "progress": quorum.count}
         if quorum.key is None:
-            call.after_commit(lambda: generating.given.keep(keep))
+            step(call, lambda: generating.given.keep(keep))
             data = {**self._status(generating), "progress": quorum.count}
             return Reply(data, bare=self._bare)
         return self._make(call, generating, quorum.count)
@@ -163,7 +163,7 @@ class GenerateRootRoutes:
         )
         call.details |= {"complete": True, "root_accessor": issued.token.accessor}
         encoded = Secret(encoded_token(issued.text.reveal(), generating.otp))
-        call.after_commit(lambda: setattr(self._seal, "generating", None))
+        step(call, lambda: setattr(self._seal, "generating", None))
         done = {"progress": count, "complete": True, "encoded_token": encoded}
         data = {**self._status(generating), **done, "encoded_root_token": encoded}
         return Reply(data, bare=self._bare)

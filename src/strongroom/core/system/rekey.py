@@ -34,7 +34,7 @@ from strongroom.core.seal import (
     decode_share,
 )
 from strongroom.core.server import Server
-from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, unsealed
+from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, step, unsealed
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 
 
@@ -156,7 +156,7 @@ class RekeyRoutes:
         )
         call.details |= {"nonce": rekeying.nonce, "shares": given.secret_shares}
         call.details |= {"threshold": given.secret_threshold, "verify": given.require_verification}
-        call.after_commit(lambda: setattr(self._seal, "rekeying", rekeying))
+        step(call, lambda: setattr(self._seal, "rekeying", rekeying))
         return self._reply(self._status(rekeying))
 
     async def cancel(self, call: SystemCall, given: Cancel) -> None:
@@ -166,7 +166,7 @@ class RekeyRoutes:
             return
         await check_cancel(call, self._seal, given, rekeying.nonce, is_open=self._bare)
         call.details["nonce"] = rekeying.nonce
-        call.after_commit(lambda: setattr(self._seal, "rekeying", None))
+        step(call, lambda: setattr(self._seal, "rekeying", None))
 
     async def update(self, call: SystemCall, given: Share) -> Reply:
         """Take an old share; with the last one, make the new."""
@@ -175,7 +175,7 @@ class RekeyRoutes:
         quorum = self._seal.quorum(rekeying.given, share)
         call.details |= {"nonce": rekeying.nonce, "progress": quorum.count}
         if quorum.key is None:
-            call.after_commit(lambda: rekeying.given.keep(share))
+            step(call, lambda: rekeying.given.keep(share))
             return self._reply({**self._status(rekeying), "progress": quorum.count})
         self._seal.root_of(quorum.key, self._shares())
         return await self._make(call, rekeying)
@@ -203,7 +203,7 @@ class RekeyRoutes:
             rekeying.settings, rekeying.root = settings, root
             rekeying.given, rekeying.verification = Progress(), Progress(nonce)
 
-        call.after_commit(await_proof)
+        step(call, await_proof)
         return self._reply({**data, "verification_nonce": nonce})
 
     def _made(self, rekeying: Rekeying, parts: Sequence[bytes]) -> dict[str, object]:
@@ -221,7 +221,7 @@ class RekeyRoutes:
         seal = self._seal
         seal.store(call.transaction, settings)
         await seal.reroot(call.transaction, root)
-        call.after_commit(lambda: seal.adopt(root, settings))
+        step(call, lambda: seal.adopt(root, settings))
 
     async def replace_root(self, call: SystemCall, _given: Nothing) -> None:
         """Replace the root key of a seal that opens by itself."""
@@ -259,7 +259,7 @@ class RekeyRoutes:
         quorum = self._seal.quorum(progress, share, settings)
         call.details |= {"nonce": rekeying.nonce, "progress": quorum.count}
         if quorum.key is None or settings is None:
-            call.after_commit(lambda: progress.keep(share))
+            step(call, lambda: progress.keep(share))
             return self._reply({**self._verification(rekeying), "progress": quorum.count})
         self._seal.root_of(quorum.key, settings)
         call.details["complete"] = True
@@ -274,7 +274,7 @@ class RekeyRoutes:
         nonce = rekeying.verification.nonce
         await check_cancel(call, self._seal, given, nonce, is_open=self._bare)
         fresh = Progress(uuid_of(call.entropy(16)))
-        call.after_commit(lambda: setattr(rekeying, "verification", fresh))
+        step(call, lambda: setattr(rekeying, "verification", fresh))
         data = {**self._verification(rekeying), "nonce": fresh.nonce, "progress": 0}
         return self._reply(data)
 

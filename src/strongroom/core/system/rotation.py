@@ -25,6 +25,7 @@ from strongroom.core.request import Incoming, SystemCall
 from strongroom.core.router import Operation
 from strongroom.core.seal import BARRIER, KEY_BYTES
 from strongroom.core.server import Server
+from strongroom.core.system.ceremonies import step
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route, Sent
 from strongroom.storage.records import KEYS, SETTINGS, Setting, WrappedKey
@@ -84,12 +85,13 @@ class RotationRoutes:
         if call.actor is SYSTEM:
             call.details["why"] = await why_due(server, tx, call.now)
         old = await newest(tx)
+        await server.seal.check_root(tx)
         term, key = old.term + 1, call.entropy(KEY_BYTES)
         used = server.barrier.encryptions
         tx.put(KEYS, replace(old, retired_at=call.now, encryptions=used))
         server.seal.put_key(tx, server.seal.root(), (BARRIER, term), key, call.now)
         call.details |= {"term": term, "encryptions": used}
-        call.after_commit(lambda: server.barrier.add_term(term, key))
+        step(call, lambda: server.barrier.add_term(term, key))
 
     async def status(self, call: SystemCall, _given: Nothing) -> Reply:
         key = await newest(call.transaction)

@@ -22,6 +22,7 @@ from strongroom.base.version import VERSION
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Keyring, decode_share
 from strongroom.core.server import Server
+from strongroom.core.system.ceremonies import step
 from strongroom.core.system.first import first_rows
 from strongroom.core.system.rotation import count_down
 from strongroom.identity.tokens import Wanted
@@ -33,8 +34,8 @@ from strongroom.storage.barrier import Barrier
 class Init:
     """How the root key is to be kept."""
 
-    secret_shares: Annotated[int, Help("Shares to split the sealing key into.")] = 1
-    secret_threshold: Annotated[int, Help("Shares needed to unseal.")] = 1
+    secret_shares: Annotated[int, Help("Shares to split the sealing key into.")] = 0
+    secret_threshold: Annotated[int, Help("Shares needed to unseal.")] = 0
     pgp_keys: Annotated[tuple[str, ...], Help("Not supported.")] = ()
     root_token_pgp_key: Annotated[str, Help("Not supported.")] = ""
     recovery_shares: Annotated[int, Help("For auto-unseal; not used.")] = 0
@@ -130,12 +131,13 @@ class SealRoutes:
             raise InputError("", "Vault is already initialized")
         if given.pgp_keys or given.root_token_pgp_key or given.recovery_pgp_keys:
             raise InputError("pgp_keys", "encrypting shares with PGP is not supported")
+        shared = settings.seal_type == "shamir"
         stored, shares, key, keyring = seal.create(
             call.transaction,
             call.now,
             kind=settings.seal_type,
-            shares=given.secret_shares,
-            threshold=given.secret_threshold,
+            shares=given.secret_shares if shared else 1,
+            threshold=given.secret_threshold if shared else 1,
             passphrase=settings.passphrase,
             cluster_name=settings.cluster_name,
         )
@@ -160,7 +162,7 @@ class SealRoutes:
             "threshold": stored.threshold,
             "root_accessor": root.token.accessor,
         }
-        call.after_commit(lambda: setattr(seal, "settings", stored))
+        step(call, lambda: setattr(seal, "settings", stored))
         if stored.type == "passphrase":
             call.details["unsealed"] = True
             call.after_commit(lambda: server.open_with(key, keyring))
@@ -207,7 +209,7 @@ class SealRoutes:
         if given.reset:
             if not barrier.sealed:
                 raise InputError("", "vault is unsealed")
-            call.after_commit(seal.unsealing.shares.clear)
+            step(call, seal.unsealing.shares.clear)
             return Reply({**self.status_data(), "progress": 0}, bare=True)
         if given.key is None or not given.key.text():
             raise InputError(
@@ -226,13 +228,13 @@ class SealRoutes:
             quorum = seal.quorum(seal.unsealing, share)
             call.details["progress"] = quorum.count
             if quorum.key is None:
-                call.after_commit(lambda: seal.unsealing.keep(share))
+                step(call, lambda: seal.unsealing.keep(share))
                 return Reply({**self.status_data(), "progress": quorum.count}, bare=True)
             root = seal.root_of(quorum.key, seal.require())
         keyring = await seal.keyring(call.transaction, root)
         await self._check_log(keyring)
         call.details["unsealed"] = True
-        call.after_commit(lambda: self._server.open_with(root, keyring))
+        step(call, lambda: self._server.open_with(root, keyring))
         return Reply({**self.status_data(), **self._unsealed()}, bare=True)
 
     async def _check_log(self, keyring: Keyring) -> None:
@@ -255,8 +257,7 @@ class SealRoutes:
 
     async def close(self, call: SystemCall, _given: Nothing) -> None:
         await count_down(self._server, call.transaction)
-        call.transaction.changed("seal")  # what is under way starts again, and finds it sealed
-        call.after_commit(self._server.close_up)
+        step(call, self._server.close_up)  # what is under way starts again, and finds it sealed
 
     async def health(self, call: SystemCall, given: HealthCodes) -> Reply:
         server, settings = self._server, self._seal.settings

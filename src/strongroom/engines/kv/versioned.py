@@ -45,6 +45,7 @@ class VersionedKv:
                 summary="The rules for all secrets of this mount.",
                 read=Endpoint(Nothing, config.read, "secret.config.read"),
                 write=Endpoint(NewConfig, config.write, "secret.config.write"),
+                whole=True,
             ),
             Route(
                 path="data/{path...}",
