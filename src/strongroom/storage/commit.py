@@ -18,10 +18,12 @@ Trust   Whoever can write to the database behind our back can roll state back, a
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Protocol
 
 from strongroom.storage.transaction import Check, RowKey, Stamp, Values, Write
@@ -95,8 +97,14 @@ class Changes:
         return False
 
 
+@lru_cache(maxsize=256)
+def names_in(sql: str) -> frozenset[str]:
+    """Return every name in a statement, and words besides. What it changes is among them."""
+    return frozenset(re.findall(r"\w+", sql.lower()))
+
+
 class Recent:
-    """Rows that were written lately, by the number of the commit.
+    """What was written lately, by the number of the commit: rows, and tables as a whole.
 
     The entry of a read must not stand behind that of a write which it has not seen. Asking the
     database again for each read would cost as much as the read; whoever commits knows already.
@@ -105,13 +113,17 @@ class Recent:
     def __init__(self) -> None:
         self.commits = 0  # whose outcome is known
         self._written: dict[RowKey, int] = {}
+        self._swept: dict[str, int] = {}  # tables in which nobody knows which rows were written
         self._floor = 0  # what was written up to this commit is forgotten
+        self._foreign = 0  # the first commit that knows of what somebody else has written
 
     def note(self, writes: Sequence[Write]) -> None:
-        """Remember rows that the commit under way writes."""
+        """Remember what the commit under way writes."""
         for write in writes:
             if write.row is not None:
                 self._written[write.row] = self.commits + 1
+            else:
+                self._swept |= dict.fromkeys(names_in(write.sql), self.commits + 1)
 
     def done(self) -> None:
         """Count the commit under way."""
@@ -123,6 +135,22 @@ class Recent:
     def overtaken(self, key: RowKey, seen: int) -> bool:
         """Say whether a row may have been put or deleted since `seen` commits were known."""
         return seen < self._floor or self._written.get(key, 0) > seen
+
+    def untouched(self, key: RowKey, seen: int) -> bool:
+        """Say whether a row is surely as it was when `seen` commits were known.
+
+        So it is if nobody but us has written, or `forget` was told of it.
+        """
+        return not self.overtaken(key, seen) and self._swept.get(key[0], 0) <= seen
+
+    def forget(self) -> None:
+        """Know nothing of what was read before: somebody else has written."""
+        self._written.clear()
+        self._floor = self._foreign = self.commits + 1
+
+    def foreign_since(self, seen: int) -> bool:
+        """Say whether somebody else has written since `seen` commits were known."""
+        return 0 <= seen < self._foreign
 
 
 @dataclass(slots=True)
@@ -138,7 +166,7 @@ class Request:
     topics: Sequence[str] = ()
     about: frozenset[str] = frozenset()  # the `token:…` and `entity:…` topics that concern it
     read: RowKey | None = None  # the one row that was read, where nothing is checked otherwise
-    seen: int = 0  # how many commits were known when it was
+    seen: int = -1  # how many commits were known before the first row was read; -1: nobody says
     outcome: Outcome = field(default=Outcome(NO_ENTRY, 0), init=False)
 
 
@@ -148,6 +176,7 @@ class Connection(Protocol):
     changes: Changes
     recent: Recent
     undoes_statements: bool  # one that fails leaves nothing behind, and the transaction intact
+    knows_of_others: bool  # `begin` tells `recent` if somebody else has written
 
     async def begin(self) -> None:
         """Begin a transaction."""
@@ -314,7 +343,7 @@ async def _write(db: Connection, request: Request, index: int) -> Problem | Exce
     """Raises SpoiltError where something of the request may be left."""
     sound = db.undoes_statements
     try:
-        problem = await _check(db, request.checks)
+        problem = await _check(db, request)
         if problem is not None:
             return problem
         db.recent.note(request.writes)
@@ -330,8 +359,14 @@ async def _write(db: Connection, request: Request, index: int) -> Problem | Exce
     return None
 
 
-async def _check(db: Connection, checks: Sequence[Check]) -> Problem | None:
-    for check in checks:
+async def _check(db: Connection, request: Request) -> Problem | None:
+    """Ask the database only where the committer does not know already."""
+    known, since = db.recent if db.knows_of_others else None, request.seen
+    if request.checks and known is not None and known.foreign_since(since):
+        return Problem.CONFLICT
+    for check in request.checks:
+        if known is not None and check.row is not None and known.untouched(check.row, since):
+            continue
         seen = await db.rows(check.sql, check.values)
         if check.row is None:
             if seen != check.seen:

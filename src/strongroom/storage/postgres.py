@@ -88,6 +88,7 @@ class PostgresConnection:
     """
 
     undoes_statements = False
+    knows_of_others = False  # any session may write
 
     def __init__(
         self,

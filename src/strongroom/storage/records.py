@@ -59,7 +59,14 @@ class SinkCursor:
     entry: int | None = None
 
 
-CELLS = Register("cell", Cell, key=("mount", "key"), sealed=("value",), indexes=(("fingerprint",),))
+CELLS = Register(
+    "cell",
+    Cell,
+    key=("mount", "key"),
+    sealed=("value",),
+    indexes=(("fingerprint",),),
+    kept=True,
+)
 KEYS = Register("wrapped_key", WrappedKey, key=("name", "term"))
 CLEAR_SETTINGS = Register("clear_setting", ClearSetting, key=("name",))
 SETTINGS = Register("setting", Setting, key=("name",), sealed=("value",))

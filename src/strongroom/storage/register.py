@@ -124,12 +124,14 @@ def numbered(sql: str) -> str:
 
 
 class PointQuery(str):  # noqa: SLOT000 - there are a few, for ever
-    """The SELECT of one row by its key.
+    """The SELECT of one row by its key. Rows of a `kept` table may come from memory.
 
     For PostgreSQL `one` is the same with its own marks, and `many` takes an array of each part of
     the key.
     """
 
+    table: str
+    kept: bool
     one: str
     many: str
     key_at: tuple[int, ...]
@@ -139,7 +141,8 @@ class Register(Generic[Row]):
     """One table and its row type. `key` names the columns of the primary key.
 
     Rows of a `guarded` table are authenticated. They cannot be read while sealed, but those that
-    are `open_while_sealed`, which are taken as they are then.
+    are `open_while_sealed`, which are taken as they are then. Rows of a `kept` table are worth
+    keeping in memory as they are stored (`storage.kept`).
     """
 
     def __init__(  # noqa: PLR0913 - what there is to say of a table, each by its name
@@ -152,6 +155,7 @@ class Register(Generic[Row]):
         indexes: tuple[tuple[str, ...], ...] = (),
         guarded: bool = False,
         open_while_sealed: bool = False,
+        kept: bool = False,
     ) -> None:
         hints = get_type_hints(row)
         names = [f.name for f in fields(cast("Any", row))]
@@ -168,6 +172,7 @@ class Register(Generic[Row]):
         self.stored = (*names[:-1], *(("mac",) if guarded else ()), "entry")
         self._by_name = {c.name: c for c in self.columns}
         self._compile_sql(self.stored)
+        self.select_one.table, self.select_one.kept = name, kept
         self._compile_rows(self.stored)
         self._open_while_sealed = open_while_sealed
         self._guard = Guard(name, tuple(names[:-1]), self.key_at) if guarded else None

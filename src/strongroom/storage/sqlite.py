@@ -48,6 +48,8 @@ from strongroom.storage.database import (
     deliver,
     unavailable,
 )
+from strongroom.storage.kept import Kept
+from strongroom.storage.register import PointQuery
 from strongroom.storage.transaction import Values
 
 Result = TypeVar("Result")
@@ -75,6 +77,7 @@ PRAGMAS = (
 CHECKPOINT_SECONDS = 1.0
 ROWS = (64, 16, 4, 1)  # rows of one INSERT, so that few statements need preparing
 READ_ONLY = "PRAGMA query_only = ON"
+DATA_VERSION = "PRAGMA data_version"
 # What SQLite says of one statement (ERROR, TOOBIG, CONSTRAINT, MISMATCH, MISUSE, RANGE), or the
 # driver of its values (no code); anything else is about the database.
 ONE_STATEMENT = (None, 1, 18, 19, 20, 21, 25)
@@ -148,6 +151,7 @@ class SqliteConnection:
     """
 
     undoes_statements = True
+    knows_of_others = True
 
     def __init__(self, db: Any) -> None:
         self._db = db
@@ -155,13 +159,28 @@ class SqliteConnection:
         self.left: tuple[int, int] | None = None
         self.changes = Changes()
         self.recent = Recent()
+        self.kept = Kept()
         db.execute("PRAGMA busy_timeout = 0")  # the loop's thread waits for nobody
+        self._version = self._data_version()
 
     async def begin(self) -> None:
-        """Begin as the only writer, or go on where `begin_patiently` did. Waits for nobody."""
+        """Begin as the only writer, or go on where `begin_patiently` did. Waits for nobody.
+
+        Nobody else can write from here to the end.
+        """
         if not self._begun:
             self._db.execute("BEGIN IMMEDIATE")
         self._begun = False
+        version = self._data_version()
+        if version != self._version:
+            self._version = version
+            self.recent.forget()
+            self.kept.forget()
+
+    def _data_version(self) -> int:
+        """Return a number that changes when another connection has committed, and never else."""
+        [[version]] = self._db.execute(DATA_VERSION).fetchall()
+        return version  # type: ignore[no-any-return]
 
     def begin_patiently(self) -> None:
         """Begin, waiting for somebody else's transaction (a backup's, a person's) to end."""
@@ -227,7 +246,7 @@ class SqliteConnection:
         """Commit a page that changes nothing; raises what a request would meet."""
         try:
             self.begin_patiently()
-            await self.begin()
+            self._begun = False
             await self.head()
             await self.run(RAISE_HEAD, (1,))
             await self.run(RAISE_HEAD, (-1,))
@@ -252,6 +271,7 @@ class SqliteDatabase:
         self._write.execute("PRAGMA wal_autocheckpoint = 0")  # the checkpointer's work
         self._carry = connect(path)
         self._connection = SqliteConnection(self._write)
+        self._kept = self._connection.kept
         self._queue: list[Request] = []
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._idle = asyncio.Event()  # nothing is queued, and nothing under way
@@ -276,6 +296,16 @@ class SqliteDatabase:
         All reads of one turn of the loop share a snapshot, which spares each its locks. It ends
         before any answer leaves, so whoever was answered reads what was committed.
         """
+        if not isinstance(sql, PointQuery) or not sql.kept:
+            return self._select(sql, values)
+        at = (sql.table, tuple(values))
+        found = self._kept.find(at)
+        if found is None:
+            found = self._select(sql, values)
+            self._kept.hold(at, found)
+        return found
+
+    def _select(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
         if not self._snapshot:
             self._read.execute("BEGIN")
             self._snapshot = True
@@ -378,11 +408,15 @@ class SqliteDatabase:
         self._connection.changes.add(done.topics)
         self._connection.recent.done()
         self._connection.left = (done.first + len(done.digests), done.generation)
+        for request in batch:
+            if request.writes and request.outcome.problem is None:
+                self._kept.replace(request.writes, request.outcome.index)
         self._failed = None
         self._answer(done, batch)
         self._next()
 
     def _lost(self, batch: list[Request], error: Exception) -> None:
+        self._kept.forget()
         failure = self._fail(error)
         for request in batch:
             request.outcome = Outcome(NO_ENTRY, 0, failure)
