@@ -3,6 +3,11 @@
 Vault   Methods, headers and query switches as its clients send them: LIST or `?list=true`,
         `X-Vault-Token` or a bearer token, `X-Vault-Wrap-TTL`. HEAD is for `sys/health` alone.
         Namespaces are refused by name.
+Differs Refused with 400 where OpenBao goes on: a body nested deeper than 300, that is not UTF-8
+        (a lone surrogate is none), or that holds a second document; a time to wrap for below a
+        microsecond; a token of more than 512 characters. A path that is a mount's alone
+        (`secret/`, `sys/`) is 404 whatever the method, as is deleting the secret without a name.
+        What is wrong with the framing of a request is told as one thing.
 Trust   A path is one string for policy, routing and the log: percent-decoded once, then refused
         if it is not UTF-8 or holds NUL, a control character, an empty, `.` or `..` segment.
         Where OpenBao redirects to what it takes a path to mean, this refuses it.

@@ -154,7 +154,11 @@ def members(body: bytes) -> dict[str, msgspec.Raw]:
 def _complaint(text: str) -> str:
     """Return a parser's complaint with its place; of an unforeseen one, nothing."""
     match = _COMPLAINT.fullmatch(text)
-    return f"{match['what']} at byte {match['at']}" if match else "it ends too early"
+    return (
+        f"{match['what']} at byte {match['at']}"
+        if match
+        else "it ends too early, or holds half a surrogate pair"
+    )
 
 
 def _check_members(body: bytes) -> None:

@@ -23,6 +23,7 @@ from strongroom.base.clock import Clock
 from strongroom.base.errors import (
     ConflictError,
     DeniedError,
+    InputError,
     LimitError,
     NotFoundError,
     RefusedError,
@@ -331,8 +332,11 @@ class Pipeline:
         tx, session = attempt.transaction, attempt.session
         prefix = ""
         if live.row.uuid == CUBBYHOLE:
-            if session is None or not session.token.lookup:
+            if session is None:
                 raise DeniedError
+            if not session.token.lookup:
+                words = "cubbyhole operations are only supported by 'service' type tokens"
+                raise InputError("", words)
             prefix = f"{session.token.lookup.hex()}/"
         store = MountStore(tx, live.row.uuid, prefix)
         entity = session.token.entity if session else ""
