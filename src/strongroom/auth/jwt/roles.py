@@ -118,6 +118,7 @@ class RoleGiven(Role, OfRole):
 
     verbose_oidc_logging: Annotated[bool, Help("Not served: a log holds no tokens.")] = False
     oauth2_metadata: Annotated[tuple[str, ...], Help("Not served.")] = ()
+    oidc_disable_confirmation: Annotated[bool, Help("Not served.")] = False
     token_policies_template_claims: Annotated[bool, Help("Not served.")] = False
     sent: Annotated[frozenset[str], Sent()] = frozenset()
 
@@ -173,6 +174,7 @@ def shown_role(role: Role) -> dict[str, Any]:
     never = {
         "verbose_oidc_logging": False,
         "oauth2_metadata": [],
+        "oidc_disable_confirmation": False,
         "token_policies_template_claims": False,
     }
     return own | lists | spans | polled | never | shown_rules(role, older=_OLDER)
@@ -189,7 +191,7 @@ def refuse_unserved(given: RoleGiven) -> None:
         raise InputError("oauth2_metadata", "a provider's tokens are not kept here")
     if given.token_policies_template_claims:
         raise InputError("token_policies_template_claims", "use identity templates in a policy")
-    if given.callback_mode != "client":
+    if given.callback_mode != "client" or given.oidc_disable_confirmation:
         raise InputError(
             "callback_mode", "only `client` is served: a login ends with whoever began it"
         )
