@@ -121,7 +121,7 @@ def _measure(
 ) -> Comparison:
     done: list[Round] = []
     resident: dict[str, float] = {}
-    for workload in (workloads.READ, workloads.WRITE, workloads.LOGIN):
+    for workload in (workloads.READ, workloads.WRITE, workloads.LOGIN, workloads.JWT_LOGIN):
         taking_part = [server for server, known in loads.items() if workload in known]
         for server in taking_part:
             drive(running[server].address, loads[server][workload], warm(plan.bounds))

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from bench.compare import BARE, OURS, THEIRS, Comparison
 from bench.curves import Curves
-from bench.workloads import LOGIN, READ, WRITE
+from bench.workloads import JWT_LOGIN, LOGIN, READ, WRITE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Aim:
 def aims(report: Report) -> Iterator[Aim]:
     """Give each aim that this run can speak of."""
     if (compared := report.comparison) is not None:
-        for workload, bound in ((READ, 5), (WRITE, 4), (LOGIN, 2)):
+        for workload, bound in ((READ, 5), (WRITE, 4), (LOGIN, 2), (JWT_LOGIN, 2)):
             figure = compared.ratio(workload, lambda m: m.throughput)
             what = f"{workload}: throughput, times OpenBao's"
             yield Aim(what=what, figure=figure, bound=bound, at_least=True, unit="×")
@@ -86,7 +86,7 @@ def as_json(report: Report) -> str:
                     "throughput": rounded(compared.ratio(workload, lambda m: m.throughput)),
                     "p99": rounded(compared.ratio(workload, lambda m: m.p99)),
                 }
-                for workload in (READ, WRITE, LOGIN)
+                for workload in (READ, WRITE, LOGIN, JWT_LOGIN)
             },
             "share_of_bare": rounded(compared.share_of_bare()),
             "rss_mb": rounded(compared.resident[OURS]),
@@ -112,7 +112,7 @@ def _measured(compared: Comparison) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for server in (OURS, THEIRS, BARE):
         told[server] = {"rss_mb": rounded(compared.resident[server])}
-        for workload in (READ, WRITE, LOGIN):
+        for workload in (READ, WRITE, LOGIN, JWT_LOGIN):
             if compared.of(workload, server):
                 middle = compared.middle(workload, server)
                 told[server][workload] = {
@@ -146,7 +146,7 @@ def _loads(compared: Comparison, *, against_itself: bool) -> Table:
     table.add_column("server", no_wrap=True)
     for heading in ("requests/s", "p50 ms", "p99 ms", "MB after reads", "× openbao", "p99 ×"):
         table.add_column(heading, justify="right")
-    for workload in (READ, WRITE, LOGIN):
+    for workload in (READ, WRITE, LOGIN, JWT_LOGIN):
         for server in (OURS, THEIRS, BARE):
             if not compared.of(workload, server):
                 continue

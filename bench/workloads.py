@@ -6,16 +6,21 @@ match, globs, single-segment wildcards, a denial and a constraint on parameters.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from bench import driver
 from bench.client import Client, RefusedError
 from bench.load import Bounds, Request, as_json
 
 SECRETS = 1_000
-READ, WRITE, LOGIN = "kv-read", "kv-write", "approle-login"
+READ, WRITE, LOGIN, JWT_LOGIN = "kv-read", "kv-write", "approle-login", "jwt-login"
+TOKEN_SECONDS = 12 * 60 * 60
 
 POLICY = """
 path "secret/data/bench/*" { capabilities = ["create", "update", "read"] }
@@ -82,8 +87,42 @@ def prepare(client: Client) -> Prepared:
             READ: reads(token, range(SECRETS)),
             WRITE: writes,
             LOGIN: (Request(method="POST", path="/v1/auth/approle/login", body=login),),
+            JWT_LOGIN: (jwt_login(client),),
         },
     )
+
+
+def jwt_login(client: Client) -> Request:
+    """Return a login with a token of a CI job, signed by RS256; sets up what takes it."""
+    key = RSAKey.generate_key(2048, {"kid": "bench"})
+    config = {"jwt_validation_pubkeys": [key.as_pem(private=False).decode()]}
+    role = {
+        "role_type": "jwt",
+        "user_claim": "sub",
+        "bound_audiences": "bench",
+        "bound_claims": {"repository": "acme/app", "environment": "production"},
+        "claim_mappings": {"repository": "repository", "ref": "ref"},
+        "token_policies": "bench",
+        "token_ttl": "1h",
+    }
+    client.ask("POST", "sys/auth/jwt", {"type": "jwt"})
+    client.ask("POST", "auth/jwt/config", config)
+    client.patiently("POST", "auth/jwt/role/bench", role)
+    now = int(time.time())
+    claims = {
+        "iss": "https://ci.example",
+        "sub": "repo:acme/app:environment:production",
+        "aud": "bench",
+        "repository": "acme/app",
+        "environment": "production",
+        "ref": "refs/heads/main",
+        "run_id": "1234567890",
+        "iat": now - 5,
+        "exp": now + TOKEN_SECONDS,
+    }
+    token = jwt.encode({"alg": "RS256", "kid": "bench"}, claims, key)
+    body = as_json({"role": "bench", "jwt": token})
+    return Request(method="POST", path="/v1/auth/jwt/login", body=body)
 
 
 def new_token(client: Client, policies: Sequence[str]) -> str:
