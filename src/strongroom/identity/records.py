@@ -179,6 +179,7 @@ class Wish:
     name: str  # of the entity
     person: Person | None
     workload: Workload | None
+    environment: str  # that the entity is bound to; empty: none
     policies: tuple[str, ...]
     groups: tuple[str, ...]
     mount_accessor: str  # of its first alias; empty: none

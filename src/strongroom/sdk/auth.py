@@ -120,6 +120,15 @@ class SeveralWays(Protocol):
         ...
 
 
+@runtime_checkable
+class Regrouping(Protocol):
+    """For methods that know at a renewal too which groups a subject is in."""
+
+    async def groups_now(self, call: Call, role: str, alias: str) -> tuple[str, ...]:
+        """Return what `Proof.groups` would hold now; DeniedError if the subject is gone."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """Somebody who could log in: the method's name for them, their alias, their tokens' rules."""

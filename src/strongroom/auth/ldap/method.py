@@ -15,10 +15,11 @@ Differs The alias is the value of `userattr` in the directory's entry, also wher
         holds no slash.
 Limits  A password has 1 to 1,024 bytes, none of them zero; a name at most 256 characters.
 Trust   Whoever may write `config`, or answers at its `url` with a certificate of its
-        authorities, can log in as any user. Unknown, ambiguous and disabled users, a wrong
-        password and a wrong network answer alike after the same questions; what the directory
-        itself takes longer for, its caller may see. A 502 says nothing of a user. Of a refused
-        login the log has the name of somebody with a record here, and a digest of any other.
+        authorities, can log in as any user; so guardrails ask about all who have logged in.
+        Unknown, ambiguous and disabled users, a wrong password and a wrong network answer alike
+        after the same questions; what the directory itself takes longer for, its caller may see.
+        A 502 says nothing of a user. Of a refused login the log has the name of somebody with a
+        record here, and a digest of any other.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from strongroom.base.secret import Secret
 from strongroom.sdk.auth import Login, Proof, TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route, Sent
 from strongroom.sdk.rules import changed, policy_names, rules_of, settled, shown_rules
+from strongroom.sdk.workloads import known_aliases, remember
 
 LONGEST_PASSWORD: Final = 1_024
 LONGEST_ALIAS: Final = 512
@@ -107,6 +109,7 @@ class Ldap:
                 summary="The directory, and how tokens are made.",
                 read=Endpoint(Nothing, self.show_config, "ldap.config.read"),
                 write=Endpoint(ConfigGiven, self.write_config, "ldap.config.write"),
+                subjects=known_aliases,
             ),
             Route(
                 path="users",
@@ -120,7 +123,7 @@ class Ldap:
                 write=Endpoint(UserGiven, self.write_user, "ldap.user.write"),
                 delete=Endpoint(UserNamed, self.drop_user, "ldap.user.delete"),
                 exists=self.has_user,
-                subjects=self.subjects_of,
+                subjects=known_aliases,
             ),
             Route(
                 path="groups",
@@ -134,6 +137,7 @@ class Ldap:
                 write=Endpoint(GroupGiven, self.write_group, "ldap.group.write"),
                 delete=Endpoint(GroupNamed, self.drop_group, "ldap.group.delete"),
                 exists=self.has_group,
+                subjects=known_aliases,
             ),
         )
 
@@ -166,8 +170,10 @@ class Ldap:
             raise DeniedError("from a network that tokens do not work in")
         user = await _find_user(call, asked.config, name)
         kept = asked.config.canonical(name)
+        alias = _alias(asked.config, name, person)
+        await remember(call, alias)
         return Proof(
-            alias=_alias(asked.config, name, person),
+            alias=alias,
             shown_by="password",
             rules=await _rules(call, asked.config, user, person),
             display=kept,
@@ -179,6 +185,16 @@ class Ldap:
 
     async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:
         """Return the rules now in force; DeniedError if the directory no longer has the user."""
+        config, user, person = await self._known(call, role, alias)
+        return await _rules(call, config, user, person)
+
+    async def groups_now(self, call: Call, role: str, alias: str) -> tuple[str, ...]:
+        """Return the groups that directory and record name now."""
+        _, user, person = await self._known(call, role, alias)
+        return _all_groups(user, person)
+
+    async def _known(self, call: Call, role: str, alias: str) -> tuple[Config, User | None, Person]:
+        """Return what the directory and our record say now; DeniedError for another, or nobody."""
         config = await call.store.find("config", Config)
         if config is None or not is_plain(role):
             raise DeniedError
@@ -186,8 +202,7 @@ class Ldap:
         person = await self._ask(call, asked, lambda until: look_up(asked, role, until))
         if _alias(asked.config, role, person) != alias:
             raise DeniedError
-        user = await _find_user(call, asked.config, role)
-        return await _rules(call, asked.config, user, person)
+        return asked.config, await _find_user(call, asked.config, role), person
 
     async def _ask(self, call: Call, asked: Asking, work: Callable[[float], Answer]) -> Answer:
         within = asked.config.request_timeout.total_seconds()
@@ -243,10 +258,6 @@ class Ldap:
     async def has_user(self, call: Call, given: UserNamed) -> bool:
         """Tell a create from an update."""
         return await _find_user(call, await _config(call), given.name) is not None
-
-    async def subjects_of(self, _call: Call, given: UserNamed) -> tuple[str, ...]:
-        """Return the aliases that a user of this name may have."""
-        return tuple({given.name, given.name.lower()})
 
     async def show_user(self, call: Call, given: UserNamed) -> Reply:
         """Show a user's record; groups are one text, as in Vault."""

@@ -18,6 +18,7 @@ from strongroom.core.system.factor_rules import FactorRuleRoutes
 from strongroom.core.system.factors import FactorRoutes
 from strongroom.core.system.generate_root import GenerateRootRoutes
 from strongroom.core.system.identity import IdentityRoutes
+from strongroom.core.system.identity_settings import IdentitySettingRoutes
 from strongroom.core.system.interface import InterfaceRoutes
 from strongroom.core.system.leases import LeaseRoutes
 from strongroom.core.system.lockouts import LockoutRoutes
@@ -26,14 +27,17 @@ from strongroom.core.system.mfa import MfaRoutes
 from strongroom.core.system.mfa_validation import MfaValidation
 from strongroom.core.system.mounts import MountRoutes
 from strongroom.core.system.password_policies import PasswordPolicyRoutes
+from strongroom.core.system.people import PeopleRoutes
 from strongroom.core.system.people_factors import PeopleFactorRoutes
 from strongroom.core.system.plugins import PluginRoutes
 from strongroom.core.system.policies import PolicyRoutes
+from strongroom.core.system.registrations import RegistrationRoutes
 from strongroom.core.system.rekey import RekeyRoutes
 from strongroom.core.system.rotation import RotationRoutes
 from strongroom.core.system.seal import SealRoutes
 from strongroom.core.system.token import TokenRoutes
 from strongroom.core.system.tools import ToolRoutes
+from strongroom.core.system.workloads import WorkloadRoutes
 from strongroom.core.system.wrapping import WrappingRoutes
 from strongroom.core.views import Live, mounted_of
 from strongroom.sdk.engine import Route
@@ -53,6 +57,10 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *LogRoutes(server).routes(),
                 *EnvironmentRoutes().routes(),
                 *AccessRoutes(server).routes(),
+                *IdentitySettingRoutes().routes(),
+                *PeopleRoutes().routes(),
+                *WorkloadRoutes().routes(),
+                *RegistrationRoutes(server).routes(),
                 *FactorRoutes(server).routes(),
                 *FactorRuleRoutes().routes(),
                 *PeopleFactorRoutes().routes(),

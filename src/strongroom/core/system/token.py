@@ -21,12 +21,13 @@ from strongroom.core.server import Server
 from strongroom.core.system.token_creation import Asked, AskedOfRole, TokenCreation
 from strongroom.core.system.token_roles import TokenRoles, find
 from strongroom.core.views import Live
+from strongroom.identity.groups import Named, follow_login
 from strongroom.identity.lifetimes import Life, Limits, at_renewal
 from strongroom.identity.records import LOCKOUTS, Token
 from strongroom.identity.shown import auth_of, shown_token
-from strongroom.identity.standing import Standing, standing_of
+from strongroom.identity.standing import Standing, living, standing_of
 from strongroom.identity.tokens import Issued
-from strongroom.sdk.auth import ZERO, AuthMethod, TokenRules
+from strongroom.sdk.auth import ZERO, AuthMethod, Regrouping, TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route
 from strongroom.storage.barrier import TamperedError
 from strongroom.storage.store import MountStore
@@ -254,6 +255,9 @@ class TokenRoutes:
         if token.kind == "batch":
             raise InputError("", "batch tokens cannot be renewed")
         call.details["accessor"] = token.accessor
+        standing = await self._standing(call, token)
+        if standing is not None and standing.over(call.now):
+            raise InputError("", "the end of its entity has come, not renewing")
         life, limits = await self._rules(call, token)
         end, warnings = at_renewal(token, life, increment, limits, call.now)
         renewed = await self._tokens.renew(call.transaction, token, end, life.period, call.now)
@@ -288,7 +292,19 @@ class TokenRoutes:
         rules = await method.still_holds(plugin_call(call, live), token.role, token.alias)
         if not _still_grants(rules, token):
             raise InputError("", "policies have changed, not renewing")
+        if isinstance(method, Regrouping):
+            names = await method.groups_now(plugin_call(call, live), token.role, token.alias)
+            await self._follow(call, token, Named(live.row.accessor, names))
         return life_of(rules), limits_of(live.mounted)
+
+    async def _follow(self, call: SystemCall, token: Token, said: Named) -> None:
+        tx = call.transaction
+        entity = await living(tx, token.entity)
+        if entity is not None:
+            graph = await self._server.views.graph(tx)
+            joined, left = await follow_login(tx, graph, entity.id, said, call.now)
+            moved = {"groups_joined": joined, "groups_left": left}
+            call.details |= {name: ids for name, ids in moved.items() if ids}
 
     # -- revoking
 

@@ -1,0 +1,206 @@
+"""`strongroom/people…`: who of the entities is a person, and until when.
+
+Order   A change is in force for every request that is committed after its entry.
+Trust   Whoever may write here says who is a person: whom approvals and owners may be, and how long
+        their tokens work. A caller that is bound to an environment writes only of entities that are
+        bound as it is. E-mail and name are in clear in the database; no entry of the log has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Any
+
+from strongroom.base.clock import rfc3339
+from strongroom.base.errors import InputError, NotFoundError
+from strongroom.core.request import SystemCall
+from strongroom.core.system.bindings import check_alias
+from strongroom.identity.people import LEFT, WORKERS, check_person, new_person
+from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Person, Workload
+from strongroom.identity.standing import ACTIVE, end_of
+from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
+
+MOST_LISTED = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ById:
+    """For paths that name an entity."""
+
+    entity: Annotated[str, Help("Id of the entity.", least=1, most=512)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonFields:
+    """What is known of a person."""
+
+    name: Annotated[str, Help("Name, for people to read.", most=256)] = ""
+    email: Annotated[str, Help("E-mail address.", most=320)] = ""
+    worker: Annotated[str, Help("employee, contractor or vendor.", choices=WORKERS)] = "employee"
+    contract: Annotated[str, Help("Contract; contractors and vendors have one.", most=256)] = ""
+    external_id: Annotated[str, Help("Id in the directory of people.", most=256)] = ""
+    ends_at: Annotated[datetime | None, Help("When all access ends; employees may have none.")] = (
+        None
+    )
+    sent: Annotated[frozenset[str], Sent()] = field(default=frozenset())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given(PersonFields, ById):
+    """A person as written; what is not sent stays as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter(Page):
+    """Which people."""
+
+    state: Annotated[str, Help("active, ended or left.", choices=("", ACTIVE, "ended", LEFT))] = ""
+    worker: Annotated[str, Help("Kind of worker.", choices=("", *WORKERS))] = ""
+    email: Annotated[str, Help("E-mail address.")] = ""
+    external_id: Annotated[str, Help("Id in the directory of people.")] = ""
+
+
+class PeopleRoutes:
+    """See the module."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes below `strongroom/`."""
+        return (
+            Route(
+                path="people",
+                summary="The people, by the id of their entity.",
+                list=Endpoint(Filter, self.ids, "person.list"),
+            ),
+            Route(
+                path="people/{entity}",
+                summary="A person.",
+                read=Endpoint(ById, self.show, "person.read"),
+                write=Endpoint(Given, self.write, "person.write"),
+                exists=self.exists,
+            ),
+            Route(
+                path="people/{entity}/leave",
+                summary="Say that a person has left: no token of theirs works any more.",
+                write=Endpoint(ById, self.leave, "person.leave"),
+            ),
+            Route(
+                path="people/{entity}/return",
+                summary="Say that a person who left is back.",
+                write=Endpoint(ById, self.back, "person.return"),
+            ),
+        )
+
+    async def ids(self, call: SystemCall, given: Filter) -> Reply:
+        asked: dict[str, Any] = {
+            "email": given.email,
+            "external_id": given.external_id,
+            "worker": given.worker,
+        }
+        rows = await call.transaction.all(PEOPLE, **{k: v for k, v in asked.items() if v})
+        found = [row for row in rows if given.state in ("", state_of(row, call.now))]
+        return Reply(listed(found, given, lambda row: shown_person(row, call.now)))
+
+    async def exists(self, call: SystemCall, given: Given) -> bool:
+        return await call.transaction.get(PEOPLE, given.entity) is not None
+
+    async def show(self, call: SystemCall, given: ById) -> Reply:
+        person = await _there(call, given.entity)
+        call.details["entity"] = person.entity
+        return Reply(shown_person(person, call.now))
+
+    async def write(self, call: SystemCall, given: Given) -> None:
+        """Make an entity a person, or change what was sent."""
+        entity = await writable(call, given.entity)
+        if await call.transaction.get(WORKLOADS, entity.id) is not None:
+            raise InputError("entity", "it is a workload")
+        old = await call.transaction.get(PEOPLE, entity.id)
+        put_person(call, changed_person(old or new_person(entity.id, call.now), given, call.now))
+
+    async def leave(self, call: SystemCall, given: ById) -> None:
+        person = await _there(call, given.entity)
+        await writable(call, person.entity)
+        if person.state != LEFT:
+            put_person(call, replace(person, state=LEFT, left_at=call.now, updated_at=call.now))
+
+    async def back(self, call: SystemCall, given: ById) -> None:
+        person = await _there(call, given.entity)
+        await writable(call, person.entity)
+        if person.state == LEFT:
+            put_person(call, replace(person, state=ACTIVE, left_at=None, updated_at=call.now))
+
+
+def changed_person(old: Person, given: PersonFields, now: datetime) -> Person:
+    """Return a person with what was sent; InputError for one that lacks something."""
+    names = ("name", "email", "worker", "contract", "external_id", "ends_at")
+    changes: dict[str, Any] = {n: getattr(given, n) for n in names if n in given.sent}
+    person = replace(old, updated_at=now, **changes)
+    check_person(person)
+    return person
+
+
+def put_person(call: SystemCall, person: Person) -> None:
+    """Store a person; their sessions are judged anew."""
+    call.transaction.put(PEOPLE, person)
+    call.transaction.changed(f"entity:{person.entity}")
+    call.details |= {"entity": person.entity, "worker": person.worker, "state": person.state}
+    if person.ends_at is not None:
+        call.details["ends_at"] = rfc3339(person.ends_at)
+
+
+async def writable(call: SystemCall, entity_id: str) -> Entity:
+    """Return an entity that the caller may register; InputError where there is none."""
+    entity = await call.transaction.get(ENTITIES, entity_id)
+    if entity is None:
+        raise InputError("entity", "there is no such entity")
+    check_alias(call, entity)
+    return entity
+
+
+def state_of(row: Person | Workload, now: datetime) -> str:
+    """Return the state of a row by the clock: one whose end has come is "ended"."""
+    end = end_of(row)
+    return "ended" if row.state == ACTIVE and end is not None and end <= now else row.state
+
+
+def listed(rows: list[Any], page: Page, shown: Any) -> Mapping[str, object]:
+    """Return a page of rows that are keyed by entity, and what comes after it."""
+    found = sorted((row for row in rows if row.entity > page.after), key=lambda row: row.entity)
+    limit = page.limit if 0 < page.limit < MOST_LISTED else MOST_LISTED
+    there = found[:limit]
+    return {
+        "keys": [row.entity for row in there],
+        "key_info": {row.entity: shown(row) for row in there},
+        "next": there[-1].entity if len(found) > limit else "",
+    }
+
+
+def shown_person(person: Person, now: datetime) -> dict[str, object]:
+    """Return a person as replies show them."""
+    return {
+        "entity": person.entity,
+        "name": person.name,
+        "email": person.email,
+        "worker": person.worker,
+        "contract": person.contract,
+        "external_id": person.external_id,
+        "state": state_of(person, now),
+        "ends_at": moment(person.ends_at),
+        "left_at": moment(person.left_at),
+        "registration": person.registration,
+        "created_at": rfc3339(person.created_at),
+        "updated_at": rfc3339(person.updated_at),
+    }
+
+
+def moment(at: datetime | None) -> str | None:
+    """Return a moment as replies show it."""
+    return None if at is None else rfc3339(at)
+
+
+async def _there(call: SystemCall, entity_id: str) -> Person:
+    person = await call.transaction.get(PEOPLE, entity_id)
+    if person is None:
+        raise NotFoundError
+    return person

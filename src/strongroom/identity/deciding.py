@@ -1,0 +1,58 @@
+"""Whether somebody may decide on what another asked for: judged on entities, not on names.
+
+Trust   The requester is every entity that wrote the request, what those were merged into, whoever
+        answers for one that is a workload, and whoever is known by an alias that one of them had.
+        A requester that is gone cannot be told from anybody: then nobody may decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from strongroom.identity.people import active_person
+from strongroom.identity.records import ALIASES, WORKLOADS, Token
+from strongroom.identity.standing import living
+from strongroom.storage.transaction import Transaction
+
+
+class MayNotDecideError(Exception):
+    """Refused; the text says why, and names nobody."""
+
+
+async def known_as(tx: Transaction, entity_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the aliases of some entities, as "accessor/name", sorted."""
+    found: set[str] = set()
+    for each in entity_ids:
+        found |= {f"{a.mount_accessor}/{a.name}" for a in await tx.all(ALIASES, entity=each)}
+    return tuple(sorted(found))
+
+
+async def check_decider(
+    tx: Transaction,
+    requesters: Iterable[str],
+    aliases: Iterable[str],
+    decider: Token,
+    now: datetime,
+) -> str:
+    """Return the entity that decides; MayNotDecideError unless it is another, active person.
+
+    `aliases` are those that the requesters had when they asked.
+    """
+    person = await active_person(tx, decider.entity, now)
+    if person is None:
+        raise MayNotDecideError("only an active person decides")
+    behind: set[str] = set()
+    for each in requesters:
+        entity = await living(tx, each)
+        if entity is None:
+            raise MayNotDecideError("who asked for it is gone")
+        behind.add(entity.id)
+        workload = await tx.get(WORKLOADS, entity.id)
+        owner = await living(tx, workload.owner) if workload is not None else None
+        if workload is not None:
+            behind.add(owner.id if owner is not None else workload.owner)
+    names = {*aliases, *await known_as(tx, behind)}
+    if person.entity in behind or names & {*await known_as(tx, (person.entity,))}:
+        raise MayNotDecideError("who asked for it does not decide on it")
+    return person.entity

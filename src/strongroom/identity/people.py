@@ -1,0 +1,63 @@
+"""What a person's row must say."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+from strongroom.base.errors import InputError
+from strongroom.identity.records import PEOPLE, Person
+from strongroom.identity.standing import ACTIVE, end_of, living
+from strongroom.storage.transaction import Transaction
+
+EMPLOYEE: Final = "employee"
+WORKERS: Final = (EMPLOYEE, "contractor", "vendor")
+LEFT: Final = "left"
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,255}")
+
+
+def new_person(entity: str, now: datetime, registration: str = "") -> Person:
+    """Return an employee of whom nothing is known yet."""
+    return Person(
+        entity=entity,
+        name="",
+        email="",
+        worker=EMPLOYEE,
+        contract="",
+        external_id="",
+        state=ACTIVE,
+        ends_at=None,
+        registration=registration,
+        created_at=now,
+        updated_at=now,
+        left_at=None,
+    )
+
+
+def check_person(person: Person) -> None:
+    """Raise InputError for a row that lacks what a person of this kind must have."""
+    if not person.name.strip():
+        raise InputError("name", "a person has a name")
+    if person.email and not _EMAIL.fullmatch(person.email):
+        raise InputError("email", "not an e-mail address")
+    if person.worker not in WORKERS:
+        raise InputError("worker", f"expected one of {', '.join(WORKERS)}")
+    if person.worker == EMPLOYEE:
+        return
+    if person.ends_at is None:
+        raise InputError("ends_at", f"a {person.worker} has an end date")
+    if not person.contract.strip():
+        raise InputError("contract", f"a {person.worker} has a contract")
+
+
+async def active_person(tx: Transaction, entity_id: str, now: datetime) -> Person | None:
+    """Return the person behind an entity if they are registered, there, and not over."""
+    entity = await living(tx, entity_id) if entity_id else None
+    if entity is None or entity.disabled:
+        return None
+    person = await tx.get(PEOPLE, entity.id)
+    if person is None:
+        return None
+    end = end_of(person)
+    return person if end is None or now < end else None
