@@ -38,6 +38,7 @@ from strongroom.audit.witnessing import Witness
 from strongroom.auth.approle.method import AppRole
 from strongroom.auth.cert.method import Cert
 from strongroom.auth.jwt.method import JwtAuth, OidcAuth
+from strongroom.auth.kubernetes.method import Kubernetes
 from strongroom.auth.ldap.method import Ldap
 from strongroom.auth.userpass.method import Userpass
 from strongroom.base.clock import Clock, MovableClock, SystemClock
@@ -95,6 +96,7 @@ METHODS: Mapping[str, AuthMethod] = {
     "approle": AppRole(),
     "cert": Cert(),
     "jwt": JwtAuth(WEB),
+    "kubernetes": Kubernetes(WEB),
     "oidc": OidcAuth(WEB),
     "ldap": Ldap(),
 }
