@@ -385,6 +385,18 @@ class TestLogin:
             assert await Ldap().knows(call, method.Attempt(username="Alice"))
             assert not await Ldap().knows(call, method.Attempt(username="bob"))
 
+    async def test_guardrails_are_told_of_all_who_have_logged_in(
+        self, directory: Directory
+    ) -> None:
+        mount = await mounted(directory.searching())
+        await mount.login(username="alice", password=PASSWORD)
+
+        for route in Ldap().routes():
+            if route.write is not None:
+                assert route.subjects is not None
+                async with mount.call() as call:
+                    assert await route.subjects(call, None) == ("alice",)
+
 
 class TestSecurity:
     @pytest.mark.parametrize("tls", ["starttls", "ldaps"])

@@ -91,6 +91,76 @@ async def test_a_directory_that_does_as_it_should_lets_in() -> None:
         assert directory.binds() == [(b"cn=s", b"s"), (ALICE.encode(), b"secret"), (b"cn=s", b"s")]
 
 
+async def test_a_principal_name_is_bound_looked_up_and_its_entry_bound_with_the_password() -> None:
+    script = (bound(1), entry(2, ALICE, uid=[b"alice"]) + done(2), bound(3))
+    with hostile(*script) as directory:
+        mount = await mounted(directory, binddn="", bindpass="", upndomain="corp.test")
+        proof = await mount.login(username="Alice", password="secret")
+
+        assert proof.alias == "alice"
+        assert directory.binds() == [(b"Alice@corp.test", b"secret"), (ALICE.encode(), b"secret")]
+        assert b"userPrincipalName" in directory.questions[1]
+        assert b"Alice@corp.test" in directory.questions[1]
+
+
+@pytest.mark.parametrize("name", ["alice@evil.test", "CORP\\alice"])
+async def test_a_principal_name_with_a_domain_of_its_own_is_nobodys(name: str) -> None:
+    with hostile(*[bound(number) for number in range(1, 5)]) as directory:
+        mount = await mounted(directory, binddn="", bindpass="", upndomain="corp.test")
+        with pytest.raises(DeniedError):
+            await mount.login(username=name, password="secret")
+
+        [(bound_name, password)] = directory.binds()
+        assert bound_name.endswith(b"@corp.test")
+        assert b"alice" not in bound_name
+        assert password == b"secret"
+
+
+async def test_an_entry_that_does_not_take_the_password_is_not_the_principals() -> None:
+    script = (bound(1), entry(2, "uid=bob,dc=test", uid=[b"bob"]) + done(2), bound(3, 49))
+
+    error = await refused(*script, binddn="", bindpass="", upndomain="corp.test")
+
+    assert isinstance(error, DeniedError)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "values"),
+    [
+        ("userAccountControl", [b"514"]),
+        ("userAccountControl", [b"nonsense"]),
+        ("nsAccountLock", [b"TRUE"]),
+        ("pwdAccountLockedTime", [b"000001010000Z"]),
+    ],
+)
+async def test_an_entry_that_says_it_is_disabled_is_refused(
+    attribute: str, values: list[bytes]
+) -> None:
+    found = entry(2, ALICE, uid=[b"alice"], **{attribute: values}) + done(2)
+
+    error = await refused(bound(1), found, bound(3), bound(4))
+
+    assert str(error) == "the account is disabled"
+
+
+async def test_an_entry_of_an_enabled_account_lets_in() -> None:
+    found = entry(2, ALICE, uid=[b"alice"], useraccountcontrol=[b"512"], nsAccountLock=[b"false"])
+    with hostile(bound(1), found + done(2), bound(3), bound(4)) as directory:
+        mount = await mounted(directory)
+
+        assert (await mount.login(username="alice", password="secret")).alias == "alice"
+
+
+async def test_groups_may_be_searched_for_anonymously() -> None:
+    groups = entry(6, "cn=ops,dc=test", cn=[b"ops"]) + done(6)
+    with hostile(*FOUND, bound(4), bound(5), groups) as directory:
+        mount = await mounted(directory, groupdn="dc=test", anonymous_group_search=True)
+        proof = await mount.login(username="alice", password="secret")
+
+        assert proof.groups == ("ops",)
+        assert directory.binds()[-1] == (b"", b"")
+
+
 @pytest.mark.parametrize(
     "answer",
     [

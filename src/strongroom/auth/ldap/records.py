@@ -3,6 +3,7 @@
     config           -> Config
     user/{name}      -> User      policies and groups beside what the directory says
     group/{name}     -> Group     policies of a group of the directory
+    known/{alias}    -> True: has logged in (`strongroom.sdk.workloads`)
 
 Units   `request_timeout` bounds a whole login, all URLs and the wait for a thread included;
         `connection_timeout` the connecting to one URL, TLS included.
