@@ -41,6 +41,7 @@ from strongroom.auth.jwt.method import JwtAuth, OidcAuth
 from strongroom.auth.kubernetes.method import Kubernetes
 from strongroom.auth.ldap.method import Ldap
 from strongroom.auth.userpass.method import Userpass
+from strongroom.auth.userpass.strength import BreachedFile
 from strongroom.base.clock import Clock, MovableClock, SystemClock
 from strongroom.base.configuration import (
     Configuration,
@@ -111,11 +112,18 @@ def engine_of(row: Mount) -> Engine:
     return ENGINES[row.kind]
 
 
-def live_mount(row: Mount, settings: Settings) -> Live:
+def methods_of(settings: Settings) -> Mapping[str, AuthMethod]:
+    """Return the auth methods by type, as this server is configured."""
+    if settings.breached_passwords is None:
+        return METHODS
+    return {**METHODS, "userpass": Userpass(BreachedFile(settings.breached_passwords))}
+
+
+def live_mount(row: Mount, settings: Settings, methods: Mapping[str, AuthMethod] = METHODS) -> Live:
     """Build what serves a mount."""
     mounted = mounted_of(row, settings.default_ttl, settings.max_ttl)
     if row.path.startswith("auth/"):
-        method = METHODS[row.kind]
+        method = methods[row.kind]
         return Live(row, routes_of(method), method, mounted)
     engine = engine_of(row)
     return Live(row, Routes(engine.routes(), engine.kind), engine, mounted)
@@ -144,7 +152,7 @@ def help_of(live: Live, route: Route | None, path: str) -> Mapping[str, object]:
 
 
 def relying_party(settings: Settings) -> RelyingParty:
-    """Return whom security keys are bound to: the console's host, and where it may be asked from."""
+    """Return whom security keys are bound to, and from where a browser may ask them."""
     origin = settings.console_url
     return RelyingParty(
         id=urlsplit(origin).hostname or "localhost",
@@ -165,7 +173,10 @@ async def build_server(
     tokens = Tokens(barrier, entropy)
     seal, log = Seal(barrier, entropy), Log(database, settings.origin, barrier)
     fixed: dict[str, Live] = {}
-    views = Views(tokens, lambda row: live_mount(row, settings), lambda: fixed, entropy(32))
+    methods = methods_of(settings)
+    views = Views(
+        tokens, lambda row: live_mount(row, settings, methods), lambda: fixed, entropy(32)
+    )
     factors = SecondFactors(views, entropy, relying_party(settings))
     logins = Logins(tokens, entropy, views.graph, factors)
     leases, wrapping = Leases(), Wrapping(tokens)
@@ -198,7 +209,7 @@ async def build_server(
         views=views,
         pipeline=pipeline,
         engines=ENGINES,
-        methods=METHODS,
+        methods=methods,
         started_at=clock.now(),
         openapi=openapi_of,
     )
@@ -286,6 +297,7 @@ def settings_of(configuration: Configuration) -> Settings:
         simulated=configuration.clock.simulated,
         console_url=configuration.console.url,
         console_origins=configuration.console.origins,
+        breached_passwords=configuration.passwords.breached,
     )
 
 

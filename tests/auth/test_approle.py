@@ -459,6 +459,7 @@ class TestLogin:
         assert proof == Proof(
             alias="ci-id",
             shown_by="secret-id",
+            workload=True,
             role="ci",
             rules=TokenRules(token_policies=("deploy",)),
             metadata={"team": "payments", "role_name": "ci"},

@@ -123,6 +123,19 @@ class TestGood:
         assert read.storage.sqlite_path == Path("/srv/a.db")
         assert read.log.origin == "other/log"
 
+    def test_the_console_is_where_the_first_listener_is(self) -> None:
+        plain = '[[listener]]\naddress = "127.0.0.1:8300"\ntls = false\n'
+
+        assert parse("").console.url == "https://localhost:8200"
+        assert parse(plain).console.url == "http://localhost:8300"
+
+    def test_an_origin_has_no_port_that_its_scheme_has_anyway(self) -> None:
+        text = "[console]\nurl = 'https://a.example:443'\norigins = ['https://b.a.example']"
+
+        read = parse(text).console
+
+        assert (read.url, read.origins) == ("https://a.example", ("https://b.a.example",))
+
     def test_a_variable_of_the_client_is_no_override(self) -> None:
         assert parse("", STRONGROOM_TOKEN="hvs.a") == parse("")
 
@@ -205,6 +218,27 @@ class TestGood:
         (
             "[clock]\nstart = 2026-01-01T00:00:00Z",
             "strongroom.toml:2: clock.start: needs simulated = true",
+        ),
+        *(
+            (f"[console]\nurl = '{url}'", "strongroom.toml:2: console.url: must be https://")
+            for url in (
+                *(
+                    "ftp://a",
+                    "http://a.example",
+                    "https://10.0.0.1",
+                    "https://a/",
+                    "https://A.example",
+                ),
+                *("https://a:99999", "https://user@a", "https://[::1]", "https://a?b"),
+            )
+        ),
+        (
+            "[console]\nurl = 'https://a.example'\norigins = ['https://b.example']",
+            "strongroom.toml:3: console.origins: must be origins such as https://a.example",
+        ),
+        (
+            "[console]\nurl = 'https://a.example'\norigins = ['https://bada.example']",
+            "strongroom.toml:3: console.origins: must be origins",
         ),
         ("a = \n", "strongroom.toml:1:5: not TOML: Invalid value"),
         ("a = [", "strongroom.toml: not TOML: Invalid value"),

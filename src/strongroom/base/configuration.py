@@ -34,6 +34,7 @@ __all__ = [
     "LimitsConfiguration",
     "ListenerConfiguration",
     "LogConfiguration",
+    "PasswordsConfiguration",
     "SealConfiguration",
     "SinkConfiguration",
     "StorageConfiguration",
@@ -150,6 +151,13 @@ class ConsoleConfiguration:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PasswordsConfiguration:
+    """What people may not take: a sorted file of SHA-1 digests of passwords that were breached."""
+
+    breached: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Configuration:
     """All of it."""
 
@@ -165,6 +173,7 @@ class Configuration:
     limits: LimitsConfiguration
     clock: ClockConfiguration
     console: ConsoleConfiguration
+    passwords: PasswordsConfiguration
 
 
 def load_configuration(path: Path, environ: Mapping[str, str]) -> Configuration:
@@ -206,6 +215,7 @@ def _configuration(top: Table) -> Configuration:
         limits=_limits(top.table("limits")),
         clock=_clock(top.table("clock")),
         console=_console(top.table("console"), (listeners or (ListenerConfiguration(),))[0]),
+        passwords=_passwords(top.table("passwords")),
     )
     top.done()
     return configuration
@@ -367,6 +377,12 @@ def _console(table: Table, listener: ListenerConfiguration) -> ConsoleConfigurat
             table.refuse("origins", f"must be origins such as https://{host}, or of hosts below it")
     table.done()
     return ConsoleConfiguration(url=url, origins=origins)
+
+
+def _passwords(table: Table) -> PasswordsConfiguration:
+    breached = table.path("breached") if table.has("breached") else None
+    table.done()
+    return PasswordsConfiguration(breached=breached)
 
 
 def _as_browsers_write(origin: str) -> str:

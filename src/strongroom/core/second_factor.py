@@ -68,12 +68,12 @@ from strongroom.identity.standing import Standing
 from strongroom.identity.tokens import Tokens, Wanted, kept
 from strongroom.sdk.auth import Proof
 from strongroom.sdk.engine import Json, Reply
+from strongroom.sdk.rules import for_people
 from strongroom.storage.register import micros
 from strongroom.storage.transaction import Transaction
 
 LASTS: Final = timedelta(minutes=5)  # a login that waits
 ENROLS_FOR: Final = timedelta(minutes=15)  # a token that can only enrol
-PEOPLE: Final = "people"  # the mount option
 LABEL: Final = "mfa-request"
 MOST_SHOWN: Final = 8  # factors in one request
 TIDIED: Final = 8  # waiting logins that are over, removed with each one made
@@ -258,7 +258,7 @@ def comer_of(live: Live, first: FirstFactor) -> Comer:
         policies=kept((*first.wanted.policies, *first.standing.policies)),
         provided=first.proof.factors,
         workload=first.proof.workload or first.standing.kind is Kind.SERVICE,
-        people=live.row.options.get(PEOPLE) == "true",
+        people=for_people(live.row.options),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from strongroom.audit.log import Log
 from strongroom.base.clock import Clock
@@ -42,6 +43,7 @@ class Settings:
     dev_root_token: str = ""
     console_url: str = "https://localhost:8200"  # whose host is what security keys are bound to
     console_origins: tuple[str, ...] = ()  # others that a browser may ask from
+    breached_passwords: Path | None = None  # a sorted file of SHA-1 digests
 
 
 OpenApi = Callable[[Sequence[Live], bool], Mapping[str, object]]

@@ -45,6 +45,11 @@ def valid_name(name: str, field: str) -> str:
     return name
 
 
+def for_people(options: Mapping[str, str]) -> bool:
+    """Say whether an auth mount is for people: its option `people` is there, and not `false`."""
+    return options.get("people", "") not in ("", "false")
+
+
 def changed(record: Record, given: object, sent: Collection[str]) -> Record:
     """Return `record` with those of its fields taken from `given` that the caller sent."""
     names = [

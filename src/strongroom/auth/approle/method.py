@@ -239,6 +239,7 @@ class AppRole:
             rules=rules,
             role=role.name,
             metadata=metadata,
+            workload=True,
         )
 
     async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:

@@ -7,7 +7,10 @@ Differs `password_hash` (bcrypt) is refused: a hash made elsewhere says nothing 
         password was chosen, and bcrypt reads its first 72 bytes only. A login from outside
         `token_bound_cidrs` is refused like a wrong password, after the same work. What OpenBao
         answers with 500 for want of a user or a password is 404 or 400.
-Limits  A password has 1 to 1,024 bytes; how hard to guess it must be is not said here.
+Limits  A password has 1 to 1,024 bytes. How hard to guess it must be is said for people alone, at
+        mounts with the option `people = "true"` (`auth.userpass.strength`): there its alias is
+        marked as a person's (metadata `person`), and who has enrolled a second factor is asked
+        for it. Elsewhere a password may be a script's, of any length, as in Vault.
 Order   Hashing takes tens of milliseconds and runs in a thread, so that the loop serves others
         meanwhile. A request that met a conflict is served again, hash included.
 Trust   Whoever may write `users/*` can log in as any user. Unknown user, wrong password and
@@ -21,6 +24,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final
 
+from strongroom.auth.userpass.strength import Breached, NothingKnown, check_strength
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
@@ -31,6 +35,7 @@ from strongroom.sdk.engine import Call, Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import (
     NAME,
     changed,
+    for_people,
     policy_names,
     rules_of,
     settled,
@@ -104,6 +109,10 @@ class Userpass:
 
     kind: ClassVar[str] = "userpass"
 
+    def __init__(self, breached: Breached | None = None) -> None:
+        """Know people; `breached` are passwords that a mount for people refuses."""
+        self._breached = breached or NothingKnown()
+
     def routes(self) -> tuple[Route, ...]:
         """Return the paths that manage users."""
         event = "userpass.user"
@@ -170,6 +179,7 @@ class Userpass:
             display=given.name,
             role=given.name,
             metadata={"username": given.name},
+            alias_metadata={"person": "true"} if for_people(call.mount.options) else {},
         )
 
     async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:
@@ -207,7 +217,7 @@ class Userpass:
         user = await _find(call, name)
         sets_password = given.password is not None or given.password_hash is not None
         if user is None or sets_password:
-            hashed = await _hashed(call, _new_password(given))
+            hashed = await self._new_hash(call, given)
             user = User(hash=hashed) if user is None else replace(user, hash=hashed)
         await _store(call, name, settled(changed(user, given, given.sent), call.warnings))
 
@@ -218,8 +228,15 @@ class Userpass:
     async def set_password(self, call: Call, given: NewPassword) -> None:
         """Change the password of a user that exists."""
         user = await _fetch(call, given.name)
-        hashed = await _hashed(call, _new_password(given))
+        hashed = await self._new_hash(call, given)
         await _store(call, given.name, replace(user, hash=hashed))
+
+    async def _new_hash(self, call: Call, given: NewPassword) -> Secret:
+        """Return the hash of a password that may be set here."""
+        password = _new_password(given)
+        if for_people(call.mount.options):
+            await asyncio.to_thread(check_strength, password, given.name, self._breached)
+        return await _hashed(call, password)
 
     async def set_policies(self, call: Call, given: Policies) -> None:
         """Change the policies of a user that exists."""

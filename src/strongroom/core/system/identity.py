@@ -25,6 +25,7 @@ from strongroom.core.system.bindings import check_entity
 from strongroom.core.system.groups import GroupRoutes
 from strongroom.core.system.merging import MergeRoutes, retire
 from strongroom.identity.entities import ENVIRONMENT, check_metadata, new_entity
+from strongroom.identity.factors.checking import forget_factors
 from strongroom.identity.groups import read_graph
 from strongroom.identity.records import (
     ALIASES,
@@ -311,6 +312,7 @@ class IdentityRoutes:
         for merged in await tx.all(MERGED, entity=entity.id):
             tx.delete(MERGED, merged.id)
         await retire(call, entity.id)
+        await forget_factors(tx, entity.id)
         tx.delete(ENTITIES, entity.id)
         tx.changed(f"entity:{entity.id}")
         dropped = call.details.setdefault("entities", [])

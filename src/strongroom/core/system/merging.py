@@ -22,6 +22,7 @@ from strongroom.core.guardrails import GuardrailError
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import binding, check_alias
+from strongroom.identity.factors.checking import forget_factors
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
@@ -165,6 +166,7 @@ async def _merge(call: SystemCall, entity: Entity, staying: Entity, keep: Sequen
     for workload in await tx.all(WORKLOADS, owner=entity.id):
         tx.put(WORKLOADS, replace(workload, owner=staying.id, updated_at=call.now))
     await retire(call, entity.id)
+    await forget_factors(tx, entity.id)  # they know their owner by its id
     for before in await tx.all(MERGED, entity=entity.id):
         tx.put(MERGED, replace(before, entity=staying.id))
     tx.put(MERGED, Merged(entity.id, staying.id, call.now))

@@ -272,7 +272,7 @@ class MfaRoutes:
 
     # -- keys
 
-    async def generate(self, call: SystemCall, given: Generate) -> Reply:
+    async def generate(self, call: SystemCall, given: Generate) -> Reply | None:
         method = await _totp(call.transaction, given.method_id)
         if call.session is None or call.session.entity is None:
             raise InputError("", "missing entityID")
@@ -282,17 +282,17 @@ class MfaRoutes:
             await self._own.prove(call, entity.id, given)
         return await self._made(call, method, entity)
 
-    async def admin_generate(self, call: SystemCall, given: ForEntity) -> Reply:
+    async def admin_generate(self, call: SystemCall, given: ForEntity) -> Reply | None:
         method, entity = await _for_entity(call, given)
         call.details["seen_by_another"] = True
         return await self._made(call, method, entity)
 
-    async def _made(self, call: SystemCall, method: MfaMethod, entity: Entity) -> Reply:
+    async def _made(self, call: SystemCall, method: MfaMethod, entity: Entity) -> Reply | None:
         """Make a key, unless there is one: that is said, and it stays."""
         tx = call.transaction
         if any(f.method == method.id for f in await factors_of(tx, entity.id)):
-            told_so = f'Entity already has a secret for MFA method "{method.name}"'
-            return Reply(warnings=(told_so,))
+            call.warnings.append(f'Entity already has a secret for MFA method "{method.name}"')
+            return None
         key = Secret(call.entropy(method.key_size))
         row = replace(
             new_factor(call, entity.id, TOTP),

@@ -31,8 +31,10 @@ from strongroom.identity.factors.authenticators import (
     named_factor,
 )
 from strongroom.identity.factors.records import (
+    CEREMONIES,
     FACTOR_LOCKOUTS,
     FACTORS,
+    MFA_PENDING,
     RECOVERY,
     TOTP,
     WEBAUTHN,
@@ -126,6 +128,18 @@ async def verify(
 async def factors_of(tx: Transaction, entity: str) -> list[Factor]:
     """Return an entity's factors, disabled ones too, the oldest first."""
     return await tx.all(FACTORS, entity=entity, order="created_at")
+
+
+async def forget_factors(tx: Transaction, entity: str) -> None:
+    """Delete all that an entity has enrolled or begun: it is deleted, or merged into another."""
+    for factor in await tx.all(FACTORS, entity=entity):
+        tx.delete(FACTORS, factor.id)
+    for begun in await tx.all(CEREMONIES, entity=entity):
+        tx.delete(CEREMONIES, begun.id)
+    for waiting in await tx.all(MFA_PENDING, entity=entity):
+        tx.delete(MFA_PENDING, waiting.lookup)
+    if await tx.get(FACTOR_LOCKOUTS, entity) is not None:
+        tx.delete(FACTOR_LOCKOUTS, entity)
 
 
 def recovery_digest(barrier: Barrier, entity: str, code: Secret) -> bytes:
