@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -56,6 +57,26 @@ def test_a_durable_instance_syncs_and_leaves_nothing_behind() -> None:
     assert instance.process.poll() is not None
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", instance.port), timeout=5)
+
+
+def test_a_program_that_cannot_be_had_is_named_with_what_gives_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1_000)
+
+    with pytest.raises(servers.MissingError, match="apt-get install slapd"):
+        servers.obtained("slapd", "slapd", lambda: None)
+
+
+def test_a_program_is_installed_once_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[str] = []
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(servers, "_apt_install", installed.append)
+
+    found = servers.obtained("slapd", "slapd", lambda: Path("/x") if installed else None)
+
+    assert (found, installed) == (Path("/x"), ["slapd"])
 
 
 def test_a_scratch_folder_goes_with_what_is_in_it() -> None:
