@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from base64 import b32decode
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from strongroom.base.secret import Secret
 from strongroom.cli import token_file
+from strongroom.crypto.totp import hotp
 from tests.cli.conftest import Shell
 from tests.oracles.openbao import OpenBao
 
@@ -144,3 +149,42 @@ class TestLogout:
 
     def test_with_nobody_logged_in_it_says_so(self, stranger: Shell) -> None:
         assert stranger.ok("logout").err == "nobody was logged in\n"
+
+
+class TestSecondFactors:
+    @pytest.fixture
+    def secret(self, vault: OpenBao, ada: str) -> Iterator[bytes]:
+        """The key of ada's authenticator app, which each of her logins needs."""
+        login = vault.ask("POST", f"auth/userpass/login/{ada}", {"password": "hunter2"})
+        entity = login.body["auth"]["entity_id"]
+        made = vault.ask("POST", "identity/mfa/method/totp", {"issuer": "test"})
+        method = made.body["data"]["method_id"]
+        given = {"method_id": method, "entity_id": entity}
+        key = vault.ask("POST", "identity/mfa/method/totp/admin-generate", given)
+        body = {"mfa_method_ids": [method], "identity_entity_ids": [entity]}
+        vault.ask("POST", "identity/mfa/login-enforcement/codes", body)
+        [text] = parse_qs(urlsplit(key.body["data"]["url"]).query)["secret"]
+        yield b32decode(text + "=" * (-len(text) % 8))
+        vault.ask("DELETE", "identity/mfa/login-enforcement/codes")
+        vault.ask("DELETE", f"identity/mfa/method/totp/{method}")
+
+    def code(self, secret: bytes) -> str:
+        return hotp(int(time.time()) // 30, Secret(secret), 6)
+
+    def test_a_code_is_asked_for(self, stranger: Shell, ada: str, secret: bytes) -> None:
+        code = self.code(secret)
+        answers = [("Password of ada: ", "hunter2"), ("Code (app): ", code)]
+
+        done = stranger.terminal("login", "-method=userpass", f"username={ada}", answers=answers)
+
+        assert done.code == 0
+        assert code not in done.out
+        assert stored(stranger) is not None
+
+    def test_a_wrong_code_keeps_no_token(self, stranger: Shell, ada: str, secret: bytes) -> None:
+        words = ("login", "-method=userpass", f"username={ada}", "password=hunter2")
+
+        done = stranger(*words, given="000000\n")
+
+        assert done.code != 0
+        assert stored(stranger) is None

@@ -1,7 +1,8 @@
 """`strongroom login` and `logout`.
 
 Vault  Methods `token`, `userpass` and `approle`; `-token-only`, `-no-store`, `-path` and JSON
-       as with Vault's. Other methods are a `write auth/…/login`.
+       as with Vault's. Other methods are a `write auth/…/login`. A login that needs a second
+       factor asks for it (`cli.second_factor`).
 Trust  The token is stored for its owner alone and shown only where that was asked for.
 """
 
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import click
 
 from strongroom.base.secret import Secret
-from strongroom.cli import prompt, token_file
+from strongroom.cli import prompt, second_factor, token_file
 from strongroom.cli.arguments import read_pairs
 from strongroom.cli.commands import command, field_option, in_session
 from strongroom.cli.errors import CommandError
@@ -56,6 +57,9 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
         _with_token(session, words) if method == "token" else _log_in(session, method, place, words)
     )
     auth = reply.get("auth")
+    if auth and auth.get("mfa_requirement"):
+        reply = second_factor.show(session, auth["mfa_requirement"])
+        auth = reply.get("auth")
     if not auth:
         raise CommandError("the login asks for more than this command knows", "use `write`")
     warn(session, reply)
