@@ -66,6 +66,11 @@ class TestLogin:
 
         assert (await mount.login(jwt=Secret(signed(claims())))).role == "app"
 
+    async def test_a_line_break_of_a_file_at_its_end_is_no_matter(self, mount: Mount) -> None:
+        token = Secret(signed(claims()) + "\n")
+
+        assert (await mount.login(role="app", jwt=token)).alias == "app"
+
     async def test_role_names_have_no_case(self, mount: Mount) -> None:
         assert (await enter(mount, "APP")).role == "app"
 

@@ -87,7 +87,7 @@ BAD: dict[str, Callable[[], str]] = {
     "two parts": lambda: ".".join(signed(claims()).split(".")[:2]),
     "four parts": lambda: signed(claims()) + ".x",
     "encrypted": lambda: "a.b.c.d.e",
-    "white space": lambda: signed(claims()) + "\n",
+    "white space in it": lambda: signed(claims()).replace(".", ".\n"),
     "padding": lambda: signed(claims()) + "==",
     "other alphabet": lambda: signed(claims()).replace("_", "/") + "+",
     "another issuer": lambda: signed(claims(iss="https://evil.example")),

@@ -159,7 +159,7 @@ class JwtAuth:
             raise InputError("", "missing token")
         role = await find_role(call, name)
         try:
-            token, issuer = await self._genuine(call, config, given.jwt.text(), ALGORITHMS)
+            token, issuer = await self._genuine(call, config, given.jwt.text().strip(), ALGORITHMS)
             if role is None or role.role_type != "jwt":
                 raise DeniedError("there is no such role for tokens")
             check_times(token.claims, call.now, role.leeways())

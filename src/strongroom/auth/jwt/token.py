@@ -107,6 +107,9 @@ def _no_constant(_name: str) -> Never:
     raise JsonError  # NaN and the infinities are no JSON
 
 
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_no_constant)
+
+
 # -- times ---------------------------------------------------------------------------------------
 
 
