@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import hvac
 import pytest
 
+from tests import servers
 from tests.core.test_web import listening
 from tests.endtoend.test_bao import Bao, program
 from tests.endtoend.test_hvac import connected
@@ -191,6 +195,36 @@ def test_a_person_comes_in_by_the_provider(server: Strongroom, platform: Platfor
     assert auth["metadata"] == {"role": "dev"}
     assert (again.status, again.body["errors"]) == (400, ["OIDC login failed"])
     client.adapter.close()
+
+
+def test_a_person_comes_in_with_bao(server: Strongroom, platform: Platform, tmp_path: Path) -> None:
+    """Its program listens where it may be sent back to, and prints where to go."""
+    port = servers.free_port()
+    local = f"http://localhost:{port}/oidc/callback"
+    for side, path in ((platform.bao, "identity/oidc/client/us"), (server, "auth/oidc/role/dev")):
+        field = "redirect_uris" if side is platform.bao else "allowed_redirect_uris"
+        assert side.ask("POST", path, {field: [BACK, local]}).status == 204
+    bao = Bao(program=program(), server=server, home=tmp_path)
+    tls = {"BAO_CACERT": str(server.ca_file)} if server.tls else {}
+    with subprocess.Popen(
+        [bao.program, "login", "-method=oidc", f"port={port}", "skip_browser=true", "role=dev"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BAO_ADDR": server.address} | tls,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = next(line.strip() for line in process.stdout if "/authorize?" in line)
+        came = platform.consent(url[url.index("http") :])
+        browser = http.client.HTTPConnection("localhost", port, timeout=30)
+        browser.request("GET", f"/oidc/callback?{urlencode(came)}")
+        shown = browser.getresponse().status
+        browser.close()
+        said = process.stdout.read()
+
+    assert (shown, process.returncode) == (200, 0), said
+    assert "read-app" in said
 
 
 def test_the_provider_gives_one_code_for_one_login(server: Strongroom, platform: Platform) -> None:

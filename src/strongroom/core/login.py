@@ -190,6 +190,8 @@ def _digested(text: str, barrier: Barrier) -> str:
 
 
 async def _lockout(tx: Transaction, live: Live, name: str) -> Lockout | None:
+    if not name:
+        return None  # nobody is counted where there is nothing to guess
     return await tx.get(LOCKOUTS, live.row.uuid, tried(tx.barrier, name))
 
 

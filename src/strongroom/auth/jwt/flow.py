@@ -6,6 +6,7 @@ Order   `auth_url` stores the login under its state. The callback exchanges the 
         token, and deletes what was stored: a state is good once. A callback that is served again,
         since somebody else wrote meanwhile, does not ask the provider again: what became of the
         code is remembered for as long as the state stands, a failure too.
+Limits  A thousand logins may be under way at a mount; who begins more has to wait.
 Trust   The state is bound to role, redirect URI, provider and client; the nonce binds the token to
         it, the verifier the code. A callback that names another issuer is refused before the code
         is sent anywhere, and so is one that names none where the provider says that it does;
@@ -69,7 +70,7 @@ class Callback:
     error: Annotated[str, Help("Why there is no code.", most=512)] = ""
     error_description: Annotated[str, Help("The same in words; not used.")] = ""
     error_uri: Annotated[str, Help("The same at length; not used.")] = ""
-    id_token: Annotated[Secret | None, Help("Not taken; only codes are.")] = None
+    id_token: Annotated[Secret | None, Help("Not used; a code is.")] = None
     confirmation: Annotated[str, Help("Not used.")] = ""
 
 
@@ -165,7 +166,7 @@ class Flow:
     ) -> Mapping[str, Any]:
         """Return what the provider gives for the code: once, however often this is asked."""
         _check_issuer(given, pending, known)
-        if not given.code or given.id_token is not None:
+        if not given.code:
             raise DeniedError("the provider gave no code")
         question = _token_question(given.code, pending, config, known)
         return await self._once(call, given, question)
