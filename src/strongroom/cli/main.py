@@ -49,6 +49,12 @@ ENTRIES = {
     "token": _entry("token:token", "Tokens: make, look up, renew, revoke.", _ACCESS),
     "lease": _entry("lease:lease", "Leases: look up, renew, revoke.", _ACCESS),
     "environment": _entry("environment:environment", "Boundaries that no policy lifts.", _ACCESS),
+    "person": _entry("person:person", "People: who they are, and until when.", _ACCESS),
+    "workload": _entry("workload:workload", "Workloads: whose they are, what for.", _ACCESS),
+    "group": _entry("identity_group:group", "Groups: who is in them, what they give.", _ACCESS),
+    "registration": _entry(
+        "registration:registration", "Ask for an identity; decide on one.", _ACCESS
+    ),
     "secrets": _entry("mounts:secrets", "Secrets engines and where they are mounted.", _ACCESS),
     "auth": _entry("mounts:auth", "Auth methods and where they are mounted.", _ACCESS),
     "server": _entry("server:server", "Run the server.", _RUNNING),

@@ -5,9 +5,9 @@ Trust   A bound caller keeps its binding whatever its policies say: it cannot mo
         bound as it is, drop, rename or move an alias of a bound one, move a mount across, change
         a group that holds anybody who is not bound as it is, an external one at all, or merge
         entities but its own; or change the password, secret ids or rules of somebody who is not
-        bound as it is (`core.subjects`). It can still make an identity from nothing where policy lets it, and
-        change what somebody logs in by who has never logged in: do not grant that to whom the
-        boundary is meant for.
+        bound as it is (`core.subjects`). It can still make an identity from nothing where policy
+        lets it, and change what somebody logs in by who has never logged in: do not grant that to
+        whom the boundary is meant for.
 """
 
 from __future__ import annotations

@@ -1,0 +1,86 @@
+"""`strongroom person`: who of the entities is a person, and until when.
+
+ENTITY is a name or an id. A contractor or vendor has an end and a contract; at their end, and when
+they have left, none of their tokens works.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from strongroom.cli import prompt
+from strongroom.cli.commands import command, field_option, group, in_session, yes_option
+from strongroom.cli.entities import entity_id, given, listed
+from strongroom.cli.render import Mark, cell
+from strongroom.cli.replies import show
+from strongroom.cli.session import Session
+
+person = group("person", "People: who they are, and until when.")
+_AREA = "strongroom/people"
+_MARKS = {"active": Mark.ON, "ended": Mark.BAD, "left": Mark.OFF}
+
+
+@command("list")
+@click.option("--state", metavar="STATE", help="active, ended or left.")
+@click.option("--worker", metavar="KIND", help="employee, contractor or vendor.")
+@click.option("--email", metavar="ADDRESS")
+@in_session
+def list_all(session: Session, /, **asked: str | None) -> None:
+    """List people."""
+    found = listed(session, _AREA, asked)
+    rows = [
+        (cell(_MARKS[p["state"]], p["state"]), p["name"], p["worker"], p["ends_at"], p["entity"])
+        for p in found
+    ]
+    columns = ("", "name", "worker", "ends", "entity")
+    session.answer(found, lambda: session.output.table(columns, rows, empty="nobody"))
+
+
+@command("read")
+@click.argument("entity")
+@field_option
+@in_session
+def read(session: Session, entity: str, field: str | None) -> None:
+    """Show a person."""
+    show(session, session.client.get(f"{_AREA}/{entity_id(session, entity)}"), field)
+
+
+@command("write")
+@click.argument("entity")
+@click.option("--name", metavar="TEXT", help="Their name.")
+@click.option("--email", metavar="ADDRESS")
+@click.option("--worker", metavar="KIND", help="employee, contractor or vendor.")
+@click.option("--contract", metavar="TEXT", help="Of a contractor or vendor.")
+@click.option("--external-id", metavar="ID", help="In the directory of people.")
+@click.option("--ends-at", metavar="TIME", help="When all access ends, RFC 3339.")
+@in_session
+def write(session: Session, /, *, entity: str, **fields: Any) -> None:
+    """Make an entity a person, or change what is known of them."""
+    session.client.post(f"{_AREA}/{entity_id(session, entity)}", given(fields))
+    session.output.done(f"{entity} written")
+
+
+@command("leave")
+@click.argument("entity")
+@yes_option
+@in_session
+def leave(session: Session, entity: str, yes: bool) -> None:
+    """Say that a person has left: none of their tokens works any more."""
+    prompt.agree(f"End all access of {entity}?", given=yes)
+    session.client.post(f"{_AREA}/{entity_id(session, entity)}/leave", {})
+    session.output.done(f"{entity} has left")
+
+
+@command("return")
+@click.argument("entity")
+@in_session
+def back(session: Session, entity: str) -> None:
+    """Say that a person who left is back."""
+    session.client.post(f"{_AREA}/{entity_id(session, entity)}/return", {})
+    session.output.done(f"{entity} is back")
+
+
+for _each in (list_all, read, write, leave, back):
+    person.add_command(_each)
