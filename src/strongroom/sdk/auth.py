@@ -84,7 +84,7 @@ class Login(Generic[Given]):
     path: str  # as in `Route.path`: "login", "login/{username}"
     given: type[Given]
     prove: Callable[[Any, Given], Awaitable[Proof]]  # raises DeniedError, at one cost
-    subject: Callable[[Given], str]  # what lock-out counts: the name that was tried
+    subject: Callable[[Given], str]  # what lock-out counts: the name that was tried; "" counts none
     summary: str = "Log in."
     refused: str = "permission denied"  # what every refused login is told, whatever the reason
     # Says whether there is such a subject. Needed where the path holds its name: a name of nobody,
