@@ -24,6 +24,9 @@ from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import Capability
 from strongroom.identity.policy.capability import Operation as Asked
 from strongroom.identity.sessions import Session
+from strongroom.identity.sign_ins import SIGN_INS, WRITTEN_AFTER, SignIn
+from strongroom.identity.step_up import FactorNeededError
+from strongroom.identity.step_up import check as check_fresh
 from strongroom.identity.tokens import Tokens
 from strongroom.sdk.engine import Call
 from strongroom.storage.barrier import TamperedError
@@ -75,6 +78,8 @@ class Gate:
         if not here:
             raise DeniedError
         attempt.session = session
+        if session.sign_in is not None:
+            _note_use(attempt, session, session.sign_in)
         if not is_open:
             self._count(attempt, session)
 
@@ -134,6 +139,20 @@ class Gate:
         if refused is not None:
             attempt.guardrail = attempt.reason = refused
             raise DeniedError
+        if session.steps_up:
+            await self._step_up(attempt, session, asked, guardrails)
+
+    async def _step_up(
+        self, attempt: Attempt, session: Session, asked: Asked, guardrails: Guardrails
+    ) -> None:
+        """Ask a person for a fresh factor where a rule wants one."""
+        rules, path = await self.views.step_up(attempt.transaction), attempt.incoming.path
+        reached = [each.name for each in guardrails.environments_of(path, asked)]
+        try:
+            check_fresh(rules.asked(path, asked, reached), session.sign_in, attempt.now)
+        except FactorNeededError as error:
+            attempt.guardrail = attempt.reason = f"step-up:{error.rule}"
+            raise
 
     def _refused_whole(
         self, attempt: Attempt, session: Session, guardrails: Guardrails
@@ -171,6 +190,15 @@ class Gate:
         given = match.bound.decode(match.fields, incoming.query, incoming.body).given
         there = await match.bound.route.exists(self.call(attempt), given)
         return Asked.UPDATE if there else Asked.CREATE
+
+
+def _note_use(attempt: Attempt, session: Session, sign_in: SignIn) -> None:
+    """Keep a session alive by its use; written down now and then, for the next start."""
+    now, written = attempt.now, session.recorded_at
+    session.sign_in = used = sign_in.used(max(now, sign_in.seen_at))
+    if written is None or now - written >= WRITTEN_AFTER:
+        session.recorded_at = now
+        attempt.transaction.put(SIGN_INS, used)
 
 
 def _bound_strangers(attempt: Attempt) -> None:

@@ -19,11 +19,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from strongroom.audit.entry import Actor
+from strongroom.audit.entry import Actor, Kind
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
-from strongroom.core.second_factor import FirstFactor, SecondFactors, actor_waiting, issued
+from strongroom.core.second_factor import (
+    FirstFactor,
+    SecondFactors,
+    Signing,
+    actor_waiting,
+    issued,
+)
 from strongroom.core.views import Live, Views
 from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import Known, entity_of
@@ -93,7 +99,12 @@ class Logins:
         verdict = await self._second.judge(attempt, first)
         if verdict.waiting is not None:
             return verdict.waiting, actor_waiting(standing, attempt.incoming.path)
-        return issued(self._tokens, tx, verdict.wanted, standing, call.now)
+        signing = None
+        if not (proof.workload or standing.kind is Kind.SERVICE):
+            address = attempt.incoming.address
+            id_ = uuid_of(self._entropy(16))
+            signing = Signing(id=id_, factors=verdict.factors, address=address)
+        return issued(self._tokens, tx, verdict.wanted, standing, now=call.now, signing=signing)
 
     def wanted(self, attempt: Attempt, proof: Proof, entity: Entity, warnings: list[str]) -> Wanted:
         """Return the token that rules and mount add up to."""

@@ -19,6 +19,8 @@ from strongroom.core.leases import Failing
 from strongroom.core.records import LEASES, MOUNTS, LeaseRow, Mount
 from strongroom.identity.groups import forget_mount
 from strongroom.identity.records import ALIASES, LOCKOUTS, TOKENS, Token
+from strongroom.identity.sign_ins import SIGN_INS
+from strongroom.identity.sign_ins import over as sessions_over
 from strongroom.identity.tokens import changed, remove
 from strongroom.sdk.engine import Call
 from strongroom.storage.guard import Broken
@@ -47,6 +49,28 @@ async def expire_tokens(tx: Transaction, row: Mount, now: datetime) -> None:
     tokens, broken = await tx.examine(TOKENS, mount=row.uuid)
     await remove(tx, changed(broken), now)
     await _end(tx, tokens, now)
+
+
+async def end_sessions(server: Server, batch: int) -> int:
+    """Revoke the tokens of sessions whose limits have come, with all below them. One entry."""
+    tx = Transaction(server.database, server.barrier)
+    if not await sessions_over(tx, server.clock.now(), batch):
+        return 0
+    count = 0
+
+    async def work(attempt: Attempt) -> bool:
+        nonlocal count
+        tx, ended = attempt.transaction, []
+        for each in await sessions_over(tx, attempt.now, batch):
+            current = await tx.get(SIGN_INS, each.lookup)
+            if current is not None and current.over(attempt.now):
+                await remove(tx, [current.lookup], attempt.now)
+                ended.append(current.id)
+        attempt.details, count = {"sessions": ended}, len(ended)
+        return bool(ended)
+
+    await server.pipeline.act("session.expire", "strongroom/sessions", work)
+    return count
 
 
 async def _end(tx: Transaction, tokens: list[Token], now: datetime) -> None:

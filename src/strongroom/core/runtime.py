@@ -22,7 +22,7 @@ from strongroom.audit.witnessing import Post, Witness, Witnessing, post
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import ConflictError, InputError, StrongroomError
 from strongroom.core.login import uuid_of
-from strongroom.core.revocation import BATCH, revoke_expired
+from strongroom.core.revocation import BATCH, end_sessions, revoke_expired
 from strongroom.core.server import Server
 from strongroom.core.system.rotation import count_down, rotate_if_due
 from strongroom.storage.transaction import Transaction
@@ -188,7 +188,8 @@ class Runtime:
         over = await server.tokens.expired(tx, server.clock.now(), BATCH)
         if over:
             await server.pipeline.expire_tokens(over)
-        return len(over) + await revoke_expired(server)
+        ended = await end_sessions(server, BATCH)
+        return max(len(over) + await revoke_expired(server), ended)
 
     async def _watch(self) -> None:
         while True:

@@ -62,9 +62,10 @@ from strongroom.identity.factors.records import (
     Option,
     Pending,
 )
-from strongroom.identity.records import NONE
+from strongroom.identity.records import NONE, Token
 from strongroom.identity.sessions import actor_of
 from strongroom.identity.shown import auth_of
+from strongroom.identity.sign_ins import API, SIGN_INS, SignIn
 from strongroom.identity.standing import Standing
 from strongroom.identity.tokens import Tokens, Wanted, kept
 from strongroom.sdk.auth import Proof
@@ -107,22 +108,65 @@ class Answering:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The token to make; or, where the login has to wait, the reply that says so."""
+    """The token to make; or, where the login has to wait, the reply that says so.
+
+    `factors` are the kinds that were shown beside the login, or that a provider vouches for.
+    """
 
     wanted: Wanted
     waiting: Reply | None = None
+    factors: tuple[str, ...] = ()
 
 
-def issued(
-    tokens: Tokens, tx: Transaction, wanted: Wanted, standing: Standing, now: datetime
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """What is kept beside a person's token: which factors were shown, and from where."""
+
+    id: str
+    factors: tuple[str, ...]
+    address: str
+
+
+def issued(  # noqa: PLR0913 - each is something that the token goes by
+    tokens: Tokens,
+    tx: Transaction,
+    wanted: Wanted,
+    standing: Standing,
+    *,
+    now: datetime,
+    signing: Signing | None,
 ) -> tuple[Reply, Actor]:
-    """Make the token of a login; return the reply, and who the log says it was."""
+    """Make the token of a login; return the reply, and who the log says it was.
+
+    `signing` is None for who is no person.
+    """
     made = tokens.issue(tx, wanted, now)
+    if signing is not None and made.token.lookup:
+        tx.put(SIGN_INS, signed_in(made.token, signing, now))
     enrols = ENROL in wanted.policies  # and has nothing else: see `Views.open`
     bound = {standing.entity.metadata.get(ENVIRONMENT, ""), made.token.environment} - {""}
     policies = wanted.policies if enrols else kept((*made.token.policies, *standing.policies))
     actor = actor_of(made.token, frozenset(bound), policies, standing.kind)
     return Reply(fields={"auth": auth_of(made, None if enrols else standing)}), actor
+
+
+def signed_in(token: Token, signing: Signing, now: datetime) -> SignIn:
+    """Return what is known of a login: a token like any other, until it is opened as a session."""
+    return SignIn(
+        lookup=token.lookup,
+        id=signing.id,
+        entity=token.entity,
+        surface=API,
+        factors=signing.factors,
+        factor_at=now if signing.factors else None,
+        opened_at=now,
+        seen_at=now,
+        idle=NONE,
+        ends_at=None,
+        until=None,
+        address=signing.address,
+        agent="",
+    )
 
 
 class SecondFactors:
@@ -155,20 +199,20 @@ class SecondFactors:
             attempt.details["provider_factors"] = list(first.proof.factors)
         book, comer = await self.book(tx), comer_of(live, first)
         if not applies(book, comer):
-            return Verdict(first.wanted)
+            return Verdict(first.wanted, factors=first.proof.factors)
         factors = await factors_of(tx, comer.entity)
         found, wanted = demanded(book, comer, factors), first.wanted
         if found.missing:
             wanted = to_enrol(wanted)
             attempt.details |= {"only_enrols": list(found.missing)}
         if not found.demands:
-            return Verdict(wanted)
+            return Verdict(wanted, factors=first.proof.factors)
         if attempt.incoming.mfa:
             given = credentials_of(attempt.incoming.mfa)
             answering = Answering(entity=comer.entity, demands=found.demands, given=given)
             shown = await self.met(tx, answering, attempt.now)
             attempt.details |= shown_details([first.proof.shown_by], shown)
-            return Verdict(wanted)
+            return Verdict(wanted, factors=kinds_of(shown))
         attempt.details["complete"] = False
         reply = await self._wait(attempt, replace(first, wanted=wanted), found.demands, factors)
         return Verdict(wanted, reply)
@@ -247,6 +291,11 @@ class SecondFactors:
             takes=lambda factor: any(way.takes(factor.kind, factor.method) for way in ways),
             most=min((way.most_tries for way in ways if way.most_tries), default=FAILURES),
         )
+
+
+def kinds_of(shown: Sequence[Shown]) -> tuple[str, ...]:
+    """Return the kinds of factors, each once."""
+    return tuple(sorted({each.kind for each in shown}))
 
 
 def comer_of(live: Live, first: FirstFactor) -> Comer:

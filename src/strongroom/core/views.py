@@ -25,7 +25,9 @@ from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import POLICIES, Entity, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
+from strongroom.identity.sign_ins import sign_in_of
 from strongroom.identity.standing import identity_of, standing_of
+from strongroom.identity.step_up import StepUp, read_step_up
 from strongroom.identity.tokens import Tokens, kept
 from strongroom.sdk.engine import Mounted
 from strongroom.storage.barrier import TamperedError
@@ -101,6 +103,7 @@ class Views:
         self._mounts: Mounts | None = None
         self._guardrails: Guardrails | None = None
         self._graph: Graph | None = None
+        self._step_up: StepUp | None = None
         self._policies: dict[str, Policy | None] = {}
         self._expiring: dict[str, datetime] = {}
         # Found by a salted digest of the token's text, so that a hit needs no keyed one.
@@ -127,6 +130,7 @@ class Views:
         self._mounts = None
         self._guardrails = None
         self._graph = None
+        self._step_up = None
         self._policies.clear()
         self._expiring.clear()
         self._forget_sessions()
@@ -149,6 +153,8 @@ class Views:
             case "group":
                 self._graph = None
                 self._forget_sessions()
+            case "step-up":
+                self._step_up = None
             case "environment":
                 self._guardrails = None
                 self._forget_sessions()
@@ -203,6 +209,16 @@ class Views:
         if generation == self.generation:
             self._guardrails = guardrails
         return guardrails
+
+    async def step_up(self, tx: Transaction) -> StepUp:
+        """Return the rules that ask people for a fresh factor."""
+        if self._step_up is not None:
+            return self._step_up
+        generation = self.generation
+        rules = await read_step_up(tx)
+        if generation == self.generation:
+            self._step_up = rules
+        return rules
 
     async def graph(self, tx: Transaction) -> Graph:
         """Return all groups and how they are nested."""
@@ -310,6 +326,7 @@ class Views:
                 return None
             if standing.entity.id != token.entity:  # a batch token of one that was merged
                 token = replace(token, entity=standing.entity.id)
+        sign_in = await sign_in_of(tx, token)
         entity = standing.entity if standing is not None else None
         belonging = standing.belonging if standing is not None else NOWHERE
         identity = None if entity is None else await identity_of(tx, entity, belonging)
@@ -333,6 +350,9 @@ class Views:
             networks=networks(token.cidrs),
             about=about(token),
             actor=actor_of(token, environments, names, standing.kind if standing else None),
+            sign_in=sign_in,
+            person=standing is not None and standing.person is not None,
+            recorded_at=sign_in.seen_at if sign_in is not None else None,
             refused=refused,
         )
 

@@ -72,6 +72,8 @@ class Ways:
         incoming, session = attempt.incoming, attempt.session
         if session is None or session.limited or session.networks or not plain(incoming):
             return
+        if session.sign_in is not None or session.steps_up:
+            return
         if not attempt.unconditional:
             return
         reads = incoming.operation is Operation.READ

@@ -37,6 +37,8 @@ from strongroom.identity.records import (
     TOKENS,
     WORKLOADS,
 )
+from strongroom.identity.sign_ins import SIGN_INS
+from strongroom.identity.step_up import STEP_UP_RULES
 from strongroom.sdk.control import Blob, GuardedRow, Refusal
 from strongroom.storage.barrier import AES_256_GCM, ALGORITHMS, TamperedError, header_of, place
 from strongroom.storage.guard import Broken
@@ -54,6 +56,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),
     *(MERGED, GROUPS, GROUP_MEMBERS, GROUP_ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS),
     *(FACTORS, CEREMONIES, FACTOR_RULES, MFA_METHODS, MFA_ENFORCEMENTS, MFA_PENDING),
+    *(SIGN_INS, STEP_UP_RULES),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
@@ -65,6 +68,7 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "wrapped_key.wrapped": "keys under the root key, opened by the walk",
     "factor.credential": "ids of security keys, which their holders' browsers show to any page",
     "mfa_pending.lookup": "keyed digests of the ids of logins that wait",
+    "sign_in.lookup": "keyed digests of tokens",
     "alias.mac": "MACs of rows",
     "entity.mac": "MACs of rows",
     "entity_group.mac": "MACs of rows",

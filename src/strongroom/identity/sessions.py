@@ -14,6 +14,7 @@ from strongroom.audit.entry import Actor, Kind
 from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import Entity, Token
+from strongroom.identity.sign_ins import API, SignIn
 
 Network = IPv4Network | IPv6Network
 KINDS = {
@@ -38,6 +39,9 @@ class Session:
     networks: tuple[Network, ...]
     actor: Actor
     about: frozenset[str]  # the topics whose change concerns it, beside those for everybody
+    sign_in: SignIn | None = None
+    person: bool = False
+    recorded_at: datetime | None = None  # when the use of the sign-in was last written down
     refused: str = ""  # why its policies grant nothing: one of them was changed in the database
     guarded: dict[str, str | None] = field(default_factory=dict)
 
@@ -47,8 +51,16 @@ class Session:
         return self.token.uses > 0
 
     def live(self, now: datetime) -> bool:
-        """Whether the token still stands at this time, and its cached policies with it."""
+        """Whether the token still stands at this time, and the limits of its sign-in."""
+        if self.sign_in is not None and self.sign_in.over(now):
+            return False
         return self.ends_at is None or now < self.ends_at
+
+    @property
+    def steps_up(self) -> bool:
+        """Whether it is of somebody who can be asked for a fresh factor."""
+        opened = self.sign_in is not None and self.sign_in.surface != API
+        return bool(self.token.entity) and (self.person or opened)
 
     def fresh(self, now: datetime) -> bool:
         """Whether what was compiled still holds (a rule may have an end)."""

@@ -62,9 +62,9 @@ BUILT_IN: Final = (
     ),
     StepUpRule(
         "factors",
-        ("strongroom/factors/*", "strongroom/people/+/factors/*", "identity/mfa/*"),
+        ("strongroom/people/+/factors/*", "strongroom/factors/rules/*", "identity/mfa/*"),
         CHANGES,
-        description="Changes of factors, once there is one.",
+        description="Changes of other people's factors, and of what demands them.",
     ),
     StepUpRule(
         "approvals",

@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from strongroom.base.errors import DeniedError
 from strongroom.base.secret import Secret
 from strongroom.identity.records import NONE, TOKENS, Token
+from strongroom.identity.sign_ins import SIGN_INS
 from strongroom.storage import codec
 from strongroom.storage.barrier import Barrier, TamperedError, place
 from strongroom.storage.guard import Broken
@@ -288,6 +289,7 @@ def _remove(tx: Transaction, lookup: bytes, now: datetime) -> None:
     prefix = f"{lookup.hex()}/"
     at = int(now.timestamp() * 1_000_000)
     tx.delete(TOKENS, lookup)
+    tx.delete(SIGN_INS, lookup)
     tx.run(EXPIRE_LEASES, (at, Stamp.ENTRY, lookup, at), stamped=True)
     tx.run(DELETE_CUBBYHOLE, (CUBBYHOLE, prefix, upper(prefix)))
     tx.changed(f"token:{lookup.hex()}")

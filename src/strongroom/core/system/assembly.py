@@ -35,6 +35,8 @@ from strongroom.core.system.registrations import RegistrationRoutes
 from strongroom.core.system.rekey import RekeyRoutes
 from strongroom.core.system.rotation import RotationRoutes
 from strongroom.core.system.seal import SealRoutes
+from strongroom.core.system.sign_ins import SignInRoutes
+from strongroom.core.system.step_up import StepUpRoutes
 from strongroom.core.system.token import TokenRoutes
 from strongroom.core.system.tools import ToolRoutes
 from strongroom.core.system.workloads import WorkloadRoutes
@@ -62,6 +64,8 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *WorkloadRoutes().routes(),
                 *RegistrationRoutes(server).routes(),
                 *FactorRoutes(server).routes(),
+                *SignInRoutes(server).routes(),
+                *StepUpRoutes(server).routes(),
                 *FactorRuleRoutes().routes(),
                 *PeopleFactorRoutes().routes(),
             ),

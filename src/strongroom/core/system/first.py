@@ -35,6 +35,15 @@ path "sys/wrapping/unwrap" { capabilities = ["update"] }
 path "sys/tools/hash" { capabilities = ["update"] }
 path "sys/tools/hash/*" { capabilities = ["update"] }
 path "strongroom/access/self" { capabilities = ["read"] }
+path "strongroom/sessions" { capabilities = ["create", "update", "list"] }
+path "strongroom/sessions/id/*" { capabilities = ["delete"] }
+path "strongroom/step-up" { capabilities = ["create", "update"] }
+path "strongroom/factors" { capabilities = ["list"] }
+path "strongroom/factors/challenge" { capabilities = ["create", "update"] }
+path "strongroom/factors/recovery" { capabilities = ["create", "update"] }
+path "strongroom/factors/totp/*" { capabilities = ["create", "update"] }
+path "strongroom/factors/webauthn/*" { capabilities = ["create", "update"] }
+path "strongroom/factors/+/delete" { capabilities = ["create", "update"] }
 """
 
 WRAPPING = """\

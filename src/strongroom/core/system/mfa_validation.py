@@ -15,11 +15,14 @@ from typing import Annotated
 import msgspec
 
 from strongroom.base.errors import DeniedError, InputError
+from strongroom.base.ids import uuid_of
 from strongroom.core.request import SystemCall
 from strongroom.core.second_factor import (
     Answering,
+    Signing,
     actor_waiting,
     issued,
+    kinds_of,
     shown_details,
 )
 from strongroom.core.server import Server
@@ -83,7 +86,12 @@ class MfaValidation:
             raise FactorRefusedError(error.reason, (*error.rows, *asked), error.details) from None
         call.details |= shown_details(pending.shown, shown)
         tx.delete(MFA_PENDING, pending.lookup)
-        reply, call.actor = issued(self._server.tokens, tx, pending.wanted, standing, call.now)
+        signing = Signing(
+            id=uuid_of(call.entropy(16)), factors=kinds_of(shown), address=call.address
+        )
+        reply, call.actor = issued(
+            self._server.tokens, tx, pending.wanted, standing, now=call.now, signing=signing
+        )
         return reply
 
     async def _standing(self, call: SystemCall, pending: Pending) -> Standing:
