@@ -36,6 +36,7 @@ from strongroom.audit.follower import Follower
 from strongroom.audit.log import Log, LogDamagedError
 from strongroom.audit.witnessing import Witness
 from strongroom.auth.approle.method import AppRole
+from strongroom.auth.aws.method import Aws
 from strongroom.auth.cert.method import Cert
 from strongroom.auth.jwt.method import JwtAuth, OidcAuth
 from strongroom.auth.kubernetes.method import Kubernetes
@@ -95,6 +96,7 @@ WEB = HttpWeb()
 METHODS: Mapping[str, AuthMethod] = {
     "userpass": Userpass(),
     "approle": AppRole(),
+    "aws": Aws(WEB),
     "cert": Cert(),
     "jwt": JwtAuth(WEB),
     "kubernetes": Kubernetes(WEB),
