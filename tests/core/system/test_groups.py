@@ -25,9 +25,17 @@ READ = 'path "secret/a" { capabilities = ["read"] }'
 ADMIN = 'path "identity/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def storage(request: pytest.FixtureRequest) -> str:
+    """The address of a database; nothing for the one in the room's folder."""
+    if request.param == "sqlite":
+        return ""
+    return str(request.getfixturevalue("postgresql_database").url)
+
+
 @pytest.fixture
-async def ours(tmp_path: Path) -> AsyncIterator[Room]:
-    async with room(tmp_path) as made:
+async def ours(tmp_path: Path, storage: str) -> AsyncIterator[Room]:
+    async with room(tmp_path, storage=storage) as made:
         await made.mount("secret/", "kv")
         await made.ask("POST", "secret/a", {"x": "1"})
         await made.policy("reader", READ)

@@ -12,16 +12,19 @@ import pytest
 from strongroom import app
 from strongroom.base.clock import rfc3339
 from tests.core.system.room import START, Answer, Room, room
-from tests.core.system.test_groups import Fake, acting_as, entity, group
+from tests.core.system.test_groups import Fake, acting_as, entity, group, storage
 
 ALL = 'path "*" { capabilities = ["create", "read", "update", "delete", "list"] }'
 SOON = rfc3339(START + timedelta(days=30))
 MOUNT = "accessor-of-auth-fake"
+__all__ = ["storage"]
 
 
 @pytest.fixture
-async def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
-    async with room(tmp_path) as made:
+async def ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> AsyncIterator[Room]:
+    async with room(tmp_path, storage=storage) as made:
         monkeypatch.setitem(app.METHODS, "fake", Fake())
         await made.mount("auth/fake/", "fake")
         await made.mount("secret/", "kv")
