@@ -13,9 +13,11 @@ SOURCE = Path(strongroom.__file__).parent
 
 
 def registers() -> dict[str, Register[Any]]:
-    """Return every register that a `records` module of the source defines."""
+    """Return every register that a module of the source defines."""
     found: dict[str, Register[Any]] = {}
-    for path in sorted(SOURCE.rglob("records.py")):
+    for path in sorted(SOURCE.rglob("*.py")):
+        if " = Register(" not in path.read_text():
+            continue
         name = ".".join(("strongroom", *path.relative_to(SOURCE).with_suffix("").parts))
         module = importlib.import_module(name)
         found |= {r.name: r for r in vars(module).values() if isinstance(r, Register)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -43,6 +43,9 @@ def of(hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(of(get_args(hint)[0]), max_size=3).map(tuple)
     if get_origin(hint) is dict:
         return st.dictionaries(texts, of(get_args(hint)[1]), max_size=3)
+    if is_dataclass(hint):
+        hints = get_type_hints(hint)
+        return st.builds(hint, **{field.name: of(hints[field.name]) for field in fields(hint)})
     return SIMPLE[hint]
 
 
@@ -74,7 +77,8 @@ def test_what_is_sealed_shows_nothing(register: Register[Any], data: st.DataObje
     row = data.draw(rows(register))
     first, second = (register.dump(row, fresh_barrier()) for _ in range(2))
 
-    for at, (one, other) in enumerate(zip(first, second, strict=True)):
+    columns = len(register.columns)  # a MAC comes behind them, over what is sealed
+    for at, (one, other) in enumerate(zip(first[:columns], second[:columns], strict=True)):
         assert (one == other) == (at not in sealed or one is None)
 
 
