@@ -52,6 +52,8 @@ from strongroom.base.configuration import (
 from strongroom.base.errors import InputError, StrongroomError
 from strongroom.base.secret import Secret
 from strongroom.base.version import VERSION
+from strongroom.console.pages import console_pages
+from strongroom.console.wire import Console
 from strongroom.controls import CONTROLS
 from strongroom.core.leases import Leases
 from strongroom.core.login import Logins, uuid_of
@@ -229,10 +231,11 @@ async def build_server(
 
 
 class Application:
-    """Everything under one address: `/v1/…` and `/log/…`; later the API and the console."""
+    """Everything under one address: `/v1/…`, `/log/…`, and the console's pages."""
 
     def __init__(self, server: Server, strangers: TokenBuckets | None = None) -> None:
         self._vault = VaultWire(server.pipeline, server.entropy, strangers)
+        self._console = Console(server, console_pages(server), strangers)
         self._log = LogWire(server.log, self._may_read)
         self._server = server
 
@@ -243,6 +246,8 @@ class Application:
             return await self._vault(request)
         if path.startswith(LOG_PREFIX):
             return await self._log(request)
+        if self._console.serves(path):
+            return await self._console(request)
         return response(await self._server.pipeline.handle(self._vault.elsewhere(request)))
 
     def start(self, request: HttpRequest, respond: Respond) -> bool:
