@@ -13,6 +13,7 @@ from tests.core.system.room import Room, room
 from tests.oracles.openbao import OpenBao
 
 CATALOG = "sys/plugins/catalog"
+OURS_ALONE = {"aws", "ldap"}  # Vault's, which OpenBao 2.7 no longer has built in
 KV, APPROLE = f"{CATALOG}/secret/kv", f"{CATALOG}/auth/approle"
 
 
@@ -97,7 +98,8 @@ async def test_openbao_writes_it_the_same_way(ours: Room, openbao: OpenBao) -> N
     own = (await ours.ask("GET", CATALOG)).data
 
     known = [alike(each) for each in theirs["detailed"]]
-    assert all(alike(each) in known for each in own["detailed"])
+    shared = [each for each in own["detailed"] if each["name"] not in OURS_ALONE]
+    assert all(alike(each) in known for each in shared)
     for path in (KV, APPROLE):
         there = alike(openbao.ask("GET", path).body["data"])
         assert alike((await ours.ask("GET", path)).data) == there
@@ -110,4 +112,4 @@ async def test_openbao_lists_every_name_that_we_do(ours: Room, openbao: OpenBao)
         theirs = openbao.ask("LIST", f"{CATALOG}/{kind}").body["data"]["keys"]
         own = (await ours.ask("LIST", f"{CATALOG}/{kind}")).data["keys"]
 
-        assert set(own) <= set(theirs)
+        assert set(own) - set(theirs) == (OURS_ALONE if kind == "auth" else set())
