@@ -95,7 +95,8 @@ class Room:
 
     async def token(self, *policies: str, by: str | None = None, **asked: object) -> str:
         """Make a token with just these policies."""
-        given = {"policies": list(policies), "no_default_policy": True, **asked}
+        off = "default" not in policies
+        given = {"policies": list(policies), "no_default_policy": off, **asked}
         answer = await self.ask("POST", "auth/token/create", given, token=by)
         assert answer.status == 200, answer
         return str(answer.auth["client_token"])
