@@ -16,11 +16,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import cold, driver, report, servers, wrk
+from bench.beside import Beside, beside
 from bench.compare import OURS, THEIRS, Comparison, Drive, Plan, compare
 from bench.curves import ENTRIES, Curves, curves
 from bench.load import Bounds
 
-PARTS = ("compare", "cold", "curves")
+PARTS = ("compare", "beside", "cold", "curves")
 WIDTH = 100
 
 
@@ -62,12 +63,17 @@ def run(given: argparse.Namespace, plan: Plan) -> report.Report:
     ours = servers.openbao if given.against_itself else servers.strongroom
     starts = {OURS: ours, THEIRS: servers.openbao}
     compared: Comparison | None = None
+    kept: Beside | None = None
     grown: Curves | None = None
     status: float | None = None
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as scratch:
         folder = Path(scratch)
         if "compare" in wanted:
             compared = compare(folder, starts, drive, plan)
+        if "beside" in wanted:
+            place = folder / "beside"
+            place.mkdir()
+            kept = beside(place, ours, drive, plan)
         if "cold" in wanted:
             plan.tell("starting `strongroom status`")
             place = folder / "cold"
@@ -81,6 +87,7 @@ def run(given: argparse.Namespace, plan: Plan) -> report.Report:
     return report.Report(
         comparison=compared,
         status_seconds=status,
+        beside=kept,
         curves=grown,
         against_itself=given.against_itself,
     )
@@ -107,6 +114,8 @@ def main(arguments: list[str]) -> int:
         console = Console()
         report.show(done, Console(width=max(WIDTH, console.width)))
     failed = list(done.comparison.failed()) if done.comparison else []
+    if done.beside and done.beside.failed():
+        failed.append(f"reads beside logins: {done.beside.failed()} requests failed")
     for line in failed:
         errors.print(line, style="red")
     return bool(failed)

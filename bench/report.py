@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.beside import Beside
 from bench.compare import BARE, OURS, THEIRS, Comparison
 from bench.curves import Curves
 from bench.workloads import JWT_LOGIN, LOGIN, READ, WRITE
@@ -29,6 +30,7 @@ class Report:
     status_seconds: float | None
     curves: Curves | None
     against_itself: bool = False
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,9 @@ def aims(report: Report) -> Iterator[Aim]:
         memory = compared.resident[OURS]
         what = "resident memory after the reads"
         yield Aim(what=what, figure=memory, bound=150, at_least=False, unit=" MB")
+    if (kept := report.beside) is not None:
+        what = f"{READ}: share of its idle throughput while 50 connections log in by password"
+        yield Aim(what=what, figure=kept.ratio(), bound=0.5, at_least=True, unit="")
     if (status := report.status_seconds) is not None:
         what = "`strongroom status` from cold"
         yield Aim(what=what, figure=status, bound=0.4, at_least=False, unit=" s")
@@ -92,6 +97,12 @@ def as_json(report: Report) -> str:
             "rss_mb": rounded(compared.resident[OURS]),
             "rounds": len(compared.of(READ, OURS)),
             "servers": _measured(compared),
+        }
+    if (kept := report.beside) is not None:
+        told["beside_logins"] = {
+            "ratio": rounded(kept.ratio()),
+            "rounds": len(kept.busy),
+            "logins": [rounded(m.throughput) for m in kept.logins],
         }
     if report.status_seconds is not None:
         told["status_seconds"] = rounded(report.status_seconds)

@@ -20,6 +20,8 @@ from bench.load import Bounds, Request, as_json
 
 SECRETS = 1_000
 READ, WRITE, LOGIN, JWT_LOGIN = "kv-read", "kv-write", "approle-login", "jwt-login"
+PASSWORD = "correct horse battery staple"
+USERS = 50
 TOKEN_SECONDS = 12 * 60 * 60
 
 POLICY = """
@@ -123,6 +125,17 @@ def jwt_login(client: Client) -> Request:
     token = jwt.encode({"alg": "RS256", "kid": "bench"}, claims, key)
     body = as_json({"role": "bench", "jwt": token})
     return Request(method="POST", path="/v1/auth/jwt/login", body=body)
+
+
+def password_logins(client: Client) -> tuple[Request, ...]:
+    """Return a login by password of each of some users; sets up what takes it."""
+    client.ask("POST", "sys/auth/userpass", {"type": "userpass"})
+    body = as_json({"password": PASSWORD})
+    for number in range(USERS):
+        user = {"password": PASSWORD, "token_policies": "bench", "token_ttl": "1h"}
+        client.patiently("POST", f"auth/userpass/users/user-{number}", user)
+    paths = [f"/v1/auth/userpass/login/user-{number}" for number in range(USERS)]
+    return tuple(Request(method="POST", path=path, body=body) for path in paths)
 
 
 def new_token(client: Client, policies: Sequence[str]) -> str:

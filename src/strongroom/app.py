@@ -69,6 +69,7 @@ from strongroom.core.system.assembly import live, system_mounts
 from strongroom.core.views import Live, Views, mounted_of
 from strongroom.core.web import HttpWeb
 from strongroom.core.wrapping import Wrapping
+from strongroom.crypto.hashing import Hashing
 from strongroom.crypto.note import VerifierKey
 from strongroom.engines.cubbyhole.engine import Cubbyhole
 from strongroom.engines.kv.plain import PlainKv
@@ -95,8 +96,9 @@ ENGINES: Mapping[str, Engine] = {
     "cubbyhole": Cubbyhole(),
 }
 WEB = HttpWeb()
+HASHING = Hashing()
 METHODS: Mapping[str, AuthMethod] = {
-    "userpass": Userpass(),
+    "userpass": Userpass(hashing=HASHING),
     "approle": AppRole(),
     "aws": Aws(WEB),
     "cert": Cert(),
@@ -120,7 +122,8 @@ def methods_of(settings: Settings) -> Mapping[str, AuthMethod]:
     """Return the auth methods by type, as this server is configured."""
     if settings.breached_passwords is None:
         return METHODS
-    return {**METHODS, "userpass": Userpass(BreachedFile(settings.breached_passwords))}
+    breached = BreachedFile(settings.breached_passwords)
+    return {**METHODS, "userpass": Userpass(breached, HASHING)}
 
 
 def live_mount(row: Mount, settings: Settings, methods: Mapping[str, AuthMethod] = METHODS) -> Live:
@@ -214,6 +217,7 @@ async def build_server(
         pipeline=pipeline,
         engines=ENGINES,
         methods=methods,
+        hashing=HASHING,
         started_at=clock.now(),
         openapi=openapi_of,
     )

@@ -298,8 +298,8 @@ class Pipeline:
             error.write(attempt.transaction)
             attempt.reason = error.reason
             attempt.details = {**attempt.details, **error.details}
-        elif isinstance(error, UpstreamError):
-            return  # nobody was judged: a directory that is down counts against no name
+        elif isinstance(error, UpstreamError | UnavailableError):
+            return  # nobody was judged: neither a directory that is down nor a queue that is full
         elif attempt.serving[1].bound.login is not None:
             await self.logins.failed(attempt, call)
 

@@ -20,6 +20,7 @@ from strongroom.core.seal import Keyring, Seal
 from strongroom.core.second_factor import SecondFactors
 from strongroom.core.views import Live, Views
 from strongroom.core.wrapping import Wrapping
+from strongroom.crypto.hashing import Hashing
 from strongroom.crypto.note import SigningKey
 from strongroom.identity.tokens import Tokens
 from strongroom.sdk.auth import AuthMethod
@@ -75,6 +76,7 @@ class Server:
     engines: Mapping[str, Engine]
     methods: Mapping[str, AuthMethod]
     started_at: datetime
+    hashing: Hashing = field(default_factory=Hashing)
     failing: dict[str, Failing] = field(default_factory=dict)  # leases by id
     openapi: OpenApi = no_document
     on_unseal: list[Callable[[], None]] = field(default_factory=list)

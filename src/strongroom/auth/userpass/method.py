@@ -11,8 +11,9 @@ Limits  A password has 1 to 1,024 bytes. How hard to guess it must be is said fo
         mounts with the option `people = "true"` (`auth.userpass.strength`): there its alias is
         marked as a person's (metadata `person`), and who has enrolled a second factor is asked
         for it. Elsewhere a password may be a script's, of any length, as in Vault.
-Order   Hashing takes tens of milliseconds and runs in a thread, so that the loop serves others
-        meanwhile. A request that met a conflict is served again, hash included.
+Order   Hashing takes tens of milliseconds. It runs in the server's one thread for it, so that the
+        loop serves others meanwhile; who finds too many waiting is refused with 503, which counts
+        as no failed login. A request that met a conflict is served again, hash included.
 Trust   Whoever may write `users/*` can log in as any user. Unknown user, wrong password and
         wrong network answer alike and cost alike. No fast digest of a password is kept, not
         even a keyed one: it would undo the slow one.
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, ClassVar, Final
 
 from strongroom.auth.userpass.strength import Breached, NothingKnown, check_strength
@@ -29,6 +31,7 @@ from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
 from strongroom.crypto.errors import PasswordError
+from strongroom.crypto.hashing import LOGIN, PASSWORD, Hashing
 from strongroom.crypto.passwords import decoy, hash_password, needs_rehash, verify_password
 from strongroom.sdk.auth import Login, Proof, Subject, TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Page, Reply, Route, Sent
@@ -109,9 +112,13 @@ class Userpass:
 
     kind: ClassVar[str] = "userpass"
 
-    def __init__(self, breached: Breached | None = None) -> None:
-        """Know people; `breached` are passwords that a mount for people refuses."""
+    def __init__(self, breached: Breached | None = None, hashing: Hashing | None = None) -> None:
+        """Know people; `breached` are passwords that a mount for people refuses.
+
+        `hashing` is the thread that all of a server shares; left out, it is one's own.
+        """
         self._breached = breached or NothingKnown()
+        self._hashing = hashing or Hashing()
 
     def routes(self) -> tuple[Route, ...]:
         """Return the paths that manage users."""
@@ -165,13 +172,14 @@ class Userpass:
         user = await _find(call, given.name)
         try:
             hashed = user.hash.text() if user else decoy()
-            await asyncio.to_thread(verify_password, hashed, password)
+            await self._hashing.run(LOGIN, partial(verify_password, hashed, password))
         except PasswordError:
             raise DeniedError(REFUSED) from None
         if user is None or not admits(user.token_bound_cidrs, call.address):
             raise DeniedError(REFUSED)
         if needs_rehash(hashed):
-            await _store(call, given.name, replace(user, hash=await _hashed(call, password)))
+            newer = await self._hashed(call, password)
+            await _store(call, given.name, replace(user, hash=newer))
         return Proof(
             alias=given.name,
             shown_by="password",
@@ -236,7 +244,11 @@ class Userpass:
         password = _new_password(given)
         if for_people(call.mount.options):
             await asyncio.to_thread(check_strength, password, given.name, self._breached)
-        return await _hashed(call, password)
+        return await self._hashed(call, password)
+
+    async def _hashed(self, call: Call, password: Secret) -> Secret:
+        work = partial(hash_password, password, call.entropy)
+        return Secret(await self._hashing.run(PASSWORD, work))
 
     async def set_policies(self, call: Call, given: Policies) -> None:
         """Change the policies of a user that exists."""
@@ -264,10 +276,6 @@ async def _fetch(call: Call, name: str) -> User:
 
 async def _store(call: Call, name: str, user: User) -> None:
     await call.store.put(_key(name), user)
-
-
-async def _hashed(call: Call, password: Secret) -> Secret:
-    return Secret(await asyncio.to_thread(hash_password, password, call.entropy))
 
 
 def _new_password(given: NewPassword) -> Secret:

@@ -14,15 +14,17 @@ Trust   A stranger can start an operation that nobody wants, and see how far one
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from strongroom.base.errors import InputError, SealedError
 from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Seal, SealSettings, decode_share
+from strongroom.core.server import Server
+from strongroom.crypto.hashing import PASSPHRASE
 from strongroom.sdk.engine import Help
 
 TOPIC = "seal"
@@ -72,8 +74,14 @@ def key_of(given: Share, nonce: str) -> Secret:
     return given.key
 
 
+async def by_passphrase(server: Server, passphrase: Secret) -> bytes:
+    """Return the root key of a seal with a passphrase; InputError for another one."""
+    work = partial(server.seal.root_by_passphrase, passphrase)
+    return await server.hashing.run(PASSPHRASE, work)
+
+
 async def check_cancel(
-    call: SystemCall, seal: Seal, given: Cancel, nonce: str, *, is_open: bool
+    call: SystemCall, server: Server, given: Cancel, nonce: str, *, is_open: bool
 ) -> None:
     """Raise unless the caller may give up the operation with this nonce.
 
@@ -87,8 +95,9 @@ async def check_cancel(
     if given.key is None:
         await call.authorize()
         return
+    seal = server.seal
     settings = unsealed(seal)
     if settings.type == "passphrase":
-        await asyncio.to_thread(seal.root_by_passphrase, given.key)
+        await by_passphrase(server, given.key)
     else:
         seal.check_share(decode_share(given.key.text()), settings)

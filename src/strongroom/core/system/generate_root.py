@@ -11,7 +11,6 @@ Trust   Whoever gives the last share gets the encoded token; without the passwor
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -22,7 +21,15 @@ from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Generating, Quorum, decode_share
 from strongroom.core.server import Server
-from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, step, unsealed
+from strongroom.core.system.ceremonies import (
+    Cancel,
+    Share,
+    by_passphrase,
+    check_cancel,
+    key_of,
+    step,
+    unsealed,
+)
 from strongroom.identity.tokens import Wanted
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 
@@ -125,7 +132,7 @@ class GenerateRootRoutes:
         generating = self._seal.generating
         if generating is None:
             return
-        await check_cancel(call, self._seal, given, generating.nonce, is_open=self._bare)
+        await check_cancel(call, self._server, given, generating.nonce, is_open=self._bare)
         call.details["nonce"] = generating.nonce
         step(call, lambda: setattr(self._seal, "generating", None))
 
@@ -147,7 +154,7 @@ class GenerateRootRoutes:
         """Judge a share, or the passphrase; InputError if it is wrong."""
         settings = self._seal.require()
         if settings.type == "passphrase":
-            await asyncio.to_thread(self._seal.root_by_passphrase, key)
+            await by_passphrase(self._server, key)
             return Quorum(1, b""), b""
         share = decode_share(key.text())
         quorum = self._seal.quorum(generating.given, share)

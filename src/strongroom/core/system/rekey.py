@@ -17,6 +17,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -35,6 +36,7 @@ from strongroom.core.seal import (
 )
 from strongroom.core.server import Server
 from strongroom.core.system.ceremonies import Cancel, Share, check_cancel, key_of, step, unsealed
+from strongroom.crypto.hashing import PASSPHRASE
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 
 
@@ -164,7 +166,7 @@ class RekeyRoutes:
         rekeying = self._seal.rekeying
         if rekeying is None:
             return
-        await check_cancel(call, self._seal, given, rekeying.nonce, is_open=self._bare)
+        await check_cancel(call, self._server, given, rekeying.nonce, is_open=self._bare)
         call.details["nonce"] = rekeying.nonce
         step(call, lambda: setattr(self._seal, "rekeying", None))
 
@@ -230,9 +232,10 @@ class RekeyRoutes:
             raise InputError("", "this needs a quorum of the shares: use sys/rotate/root/init")
         root = call.entropy(KEY_BYTES)
         passphrase = self._server.settings.passphrase
-        settings, _ = self._seal.enclose(
-            root, kind=old.type, shares=1, threshold=1, passphrase=passphrase
+        enclose = partial(
+            self._seal.enclose, root, kind=old.type, shares=1, threshold=1, passphrase=passphrase
         )
+        settings, _ = await self._server.hashing.run(PASSPHRASE, enclose)
         await self._store(call, root, _carried(settings, old, call))
 
     # -- the new shares
@@ -272,7 +275,7 @@ class RekeyRoutes:
         if rekeying is None or rekeying.settings is None:
             raise InputError("", _NOTHING_TO_VERIFY)
         nonce = rekeying.verification.nonce
-        await check_cancel(call, self._seal, given, nonce, is_open=self._bare)
+        await check_cancel(call, self._server, given, nonce, is_open=self._bare)
         fresh = Progress(uuid_of(call.entropy(16)))
         step(call, lambda: setattr(rekeying, "verification", fresh))
         data = {**self._verification(rekeying), "nonce": fresh.nonce, "progress": 0}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from strongroom.audit.log import LogDamagedError
@@ -22,9 +23,10 @@ from strongroom.base.version import VERSION
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Keyring, decode_share
 from strongroom.core.server import Server
-from strongroom.core.system.ceremonies import step
+from strongroom.core.system.ceremonies import by_passphrase, step
 from strongroom.core.system.first import first_rows
 from strongroom.core.system.rotation import count_down
+from strongroom.crypto.hashing import PASSPHRASE
 from strongroom.identity.tokens import Wanted
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 from strongroom.storage.barrier import Barrier
@@ -132,7 +134,8 @@ class SealRoutes:
         if given.pgp_keys or given.root_token_pgp_key or given.recovery_pgp_keys:
             raise InputError("pgp_keys", "encrypting shares with PGP is not supported")
         shared = settings.seal_type == "shamir"
-        stored, shares, key, keyring = seal.create(
+        make = partial(
+            seal.create,
             call.transaction,
             call.now,
             kind=settings.seal_type,
@@ -141,6 +144,9 @@ class SealRoutes:
             passphrase=settings.passphrase,
             cluster_name=settings.cluster_name,
         )
+        slow = settings.seal_type == "passphrase"
+        made = await server.hashing.run(PASSPHRASE, make) if slow else make()
+        stored, shares, key, keyring = made
         barrier = Barrier(call.entropy)
         keyring.open(barrier)
         call.transaction.barrier = barrier
@@ -222,7 +228,7 @@ class SealRoutes:
         if kind == "dev":
             root = seal.root_of_dev()
         elif kind == "passphrase":
-            root = seal.root_by_passphrase(given.key)
+            root = await by_passphrase(self._server, given.key)
         else:
             share = decode_share(given.key.text())
             quorum = seal.quorum(seal.unsealing, share)
