@@ -95,7 +95,9 @@ def browser(served: Served) -> Browser:
     return Browser(served)
 
 
-async def test_a_person_signs_in_sees_a_page_and_signs_out(browser: Browser) -> None:
+async def test_a_person_signs_in_sees_a_page_and_signs_out(
+    served: Served, browser: Browser
+) -> None:
     assert named(await browser.get("/"), "location") == "/sign-in?next=/"
 
     entered = await browser.sign_in()
@@ -106,7 +108,11 @@ async def test_a_person_signs_in_sees_a_page_and_signs_out(browser: Browser) -> 
     left = await browser.send("POST", "/sign-out", {"form": await browser.mark()})
     assert (left.status, named(left, "location")) == (303, "/sign-in")
     browser.cookie = held
-    assert (await browser.get("/")).status == 403  # the token is revoked, not only forgotten
+    over = await browser.get("/")  # the token is revoked, not only forgotten
+    assert (over.status, named(over, "location")) == (303, "/sign-in?next=/")
+    assert "Max-Age=0" in named(over, "set-cookie")
+    user = await served.ask("LIST", "strongroom/sessions")
+    assert user.body["data"]["keys"] == []
 
 
 async def test_every_page_is_strict_and_never_cached(browser: Browser) -> None:

@@ -2,6 +2,9 @@
 
 A page can do nothing that its visitor's token cannot do over `/v1`, and each thing it asks is an
 entry of its own.
+
+Trust  The token goes into questions and nowhere else. That a fresh factor is needed is told by the
+       pipeline's own words for it; a page that overlooked them would only show them.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from strongroom.api.vault import clean_path
 from strongroom.core.pipeline import Pipeline
 from strongroom.core.request import Incoming
 from strongroom.core.router import Operation
+from strongroom.identity.step_up import SAID
 
+FORBIDDEN, NOTHING, SEALED = 403, 404, 503
 METHODS = {
     Operation.READ: "GET",
     Operation.LIST: "LIST",
@@ -40,6 +45,11 @@ class Told:
         """Whether it was done."""
         return self.status < 400
 
+    @property
+    def wants_factor(self) -> bool:
+        """Whether all that is missing is a fresh factor."""
+        return self.status == FORBIDDEN and any(SAID in each for each in self.errors)
+
 
 class RefusedError(Exception):
     """A page could not be made, for what the pipeline answered."""
@@ -47,6 +57,10 @@ class RefusedError(Exception):
     def __init__(self, told: Told) -> None:
         super().__init__(told.status)
         self.told = told
+
+
+class FreshFactorError(RefusedError):
+    """The same, and a fresh factor is what it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +82,10 @@ class Asker:
         *,
         query: Mapping[str, list[str]] | None = None,
     ) -> Told:
-        """Ask, and return whatever is answered. InputError for a path that `/v1/` would refuse."""
+        """Ask, and return whatever is answered but that a fresh factor is needed.
+
+        Raises FreshFactorError for that, and InputError for a path that `/v1/` would refuse.
+        """
         incoming = Incoming(
             id=next(self.ids),
             operation=operation,
@@ -83,13 +100,16 @@ class Asker:
         )
         answer = await self.pipeline.handle(incoming)
         body = json.loads(answer.body) if answer.body else {}
-        return Told(
+        told = Told(
             status=answer.status,
             index=answer.index,
             data=body.get("data") or {},
             auth=body.get("auth") or {},
             errors=tuple(body.get("errors") or ()),
         )
+        if told.wants_factor:
+            raise FreshFactorError(told)
+        return told
 
     async def read(self, path: str, **query: str) -> Told:
         """Read; RefusedError for any answer but success."""
@@ -100,7 +120,7 @@ class Asker:
         """List; nothing there is an empty list. RefusedError for any other refusal."""
         asked = {name: [value] for name, value in query.items()} or None
         told = await self.ask(Operation.LIST, path, query=asked)
-        if told.status == 404:
+        if told.status == NOTHING:
             return Told(status=200, index=told.index, data={"keys": []})
         return _done(told)
 

@@ -1,10 +1,14 @@
-"""The cookie of a signed-in console: a sealed token, for one client alone.
+"""The cookies of the console, sealed, for one client alone: a session's, and a short one's.
 
-Specs  RFC 6265bis: the prefix `__Host-`, `Secure`, `HttpOnly`, `SameSite=Strict`, `Path=/`.
-Units  A cookie has no life of its own; the token and its session inside end it.
+Who is sent to a provider to sign in carries the short one, so that only they can come back.
+
+Specs  RFC 6265bis: the prefix `__Host-`, `Secure`, `HttpOnly`, `SameSite`, `Path=/`.
+Units  A session's cookie has no life of its own; the token and its session inside end it. The
+       short one lives five minutes, as the login does that it belongs to.
 Trust  The browser holds ciphertext: a cookie that leaks is no token, and is refused from another
        address or another browser than it was given to. Who shares both with its owner can use
-       it as long as the session lives. While sealed no cookie can be read.
+       it as long as the session lives. While sealed no cookie can be read. The short one comes
+       with a visit from another site (`Lax`), as the provider's is; it holds no token.
 """
 
 from __future__ import annotations
@@ -13,27 +17,48 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 
 from strongroom.storage.barrier import Barrier, TamperedError, place
 
 NAME = "__Host-strongroom"
+AWAY = "__Host-strongroom-away"
+AWAY_SECONDS = 300
 LONGEST = 4096  # bytes, as browsers keep
-_WHERE = place("console", "cookie")
-_ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Strict"
+_HOST = "Path=/; Secure; HttpOnly"
+Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What is inside: the token, whom it was given to, and what its forms are marked with."""
+    """A session: the token, whom it was given to, and what its forms are marked with.
+
+    `enrols`: the token can do nothing but enrol a factor.
+    """
 
     token: str
     client: bytes
     form: str
+    enrols: bool = False
 
     def __repr__(self) -> str:
         return "Kept(…)"
+
+
+class Away(msgspec.Struct, frozen=True):
+    """Somebody who is at a provider: of which mount, and with what they come back."""
+
+    mount: str
+    nonce: str
+    to: str
+    client: bytes
+    until: datetime
+
+    def __repr__(self) -> str:
+        return "Away(…)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,28 +75,64 @@ class Client:
 
 
 def given(barrier: Barrier, kept: Kept) -> str:
-    """Return the header that gives a cookie."""
-    blob = barrier.encrypt(_WHERE, msgspec.msgpack.encode(kept))
-    return f"{NAME}={urlsafe_b64encode(blob).decode()}; {_ATTRIBUTES}"
+    """Return the header that gives a session's cookie."""
+    return f"{NAME}={sealed(barrier, 'cookie', kept)}; {_HOST}; SameSite=Strict"
 
 
 def taken_back() -> str:
-    """Return the header that takes the cookie back."""
-    return f"{NAME}=; Max-Age=0; {_ATTRIBUTES}"
+    """Return the header that takes it back."""
+    return f"{NAME}=; Max-Age=0; {_HOST}; SameSite=Strict"
+
+
+def sent_away(barrier: Barrier, away: Away) -> str:
+    """Return the header that gives the cookie of somebody who is sent to a provider."""
+    text = sealed(barrier, "away", away)
+    return f"{AWAY}={text}; Max-Age={AWAY_SECONDS}; {_HOST}; SameSite=Lax"
+
+
+def come_back() -> str:
+    """Return the header that takes that one back."""
+    return f"{AWAY}=; Max-Age=0; {_HOST}; SameSite=Lax"
 
 
 def read(barrier: Barrier, headers: Iterable[str], client: Client) -> Kept | None:
-    """Return what this client's cookie holds; None if it has none that was given to it.
+    """Return what this client's session cookie holds; None if it has none that was given to it.
 
     A cookie that comes twice is none: somebody else may have planted one of them.
     """
+    text = _only(headers, NAME)
+    kept = None if text is None else opened(barrier, "cookie", text, Kept)
+    return kept if kept and hmac.compare_digest(kept.client, client.digest) else None
+
+
+def read_away(
+    barrier: Barrier, headers: Iterable[str], client: Client, now: datetime
+) -> Away | None:
+    """Return where this client was sent, if that is not too long ago."""
+    text = _only(headers, AWAY)
+    away = None if text is None else opened(barrier, "away", text, Away)
+    own = away is not None and hmac.compare_digest(away.client, client.digest)
+    return away if away is not None and own and now < away.until else None
+
+
+def _only(headers: Iterable[str], name: str) -> str | None:
     sent = [each.strip() for header in headers for each in header.split(";")]
-    found = [each.removeprefix(f"{NAME}=") for each in sent if each.startswith(f"{NAME}=")]
-    if len(found) != 1 or len(found[0]) > LONGEST or barrier.sealed:
+    found = [each.removeprefix(f"{name}=") for each in sent if each.startswith(f"{name}=")]
+    return found[0] if len(found) == 1 and len(found[0]) <= LONGEST else None
+
+
+def sealed(barrier: Barrier, purpose: str, what: msgspec.Struct) -> str:
+    """Return something as text that a browser can keep, and neither read nor change."""
+    blob = barrier.encrypt(place("console", purpose), msgspec.msgpack.encode(what))
+    return urlsafe_b64encode(blob).decode()
+
+
+def opened(barrier: Barrier, purpose: str, text: str, type_: type[Kind]) -> Kind | None:
+    """Return what was sealed for this purpose; None for anything else, and while sealed."""
+    if barrier.sealed:
         return None
     try:
-        plain = barrier.decrypt(_WHERE, urlsafe_b64decode(found[0]))
-        kept = msgspec.msgpack.decode(plain, type=Kept)
+        plain = barrier.decrypt(place("console", purpose), urlsafe_b64decode(text))
+        return msgspec.msgpack.decode(plain, type=type_)
     except (TamperedError, ValueError):
         return None
-    return kept if hmac.compare_digest(kept.client, client.digest) else None

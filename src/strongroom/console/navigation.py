@@ -25,3 +25,5 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
         ),
     ),
 )
+
+ENROLLING: Final = "/factors"  # where whoever must enrol a factor is sent

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from strongroom.api.wire import HttpRequest
 from strongroom.base.errors import InputError
 from strongroom.console.asking import Asker
-from strongroom.console.cookies import Client, Kept
+from strongroom.console.cookies import Away, Client, Kept
 
 LARGEST_FORM = 64 * 1024
 MOST_FIELDS = 200
@@ -33,6 +33,7 @@ class Visit:
     query: Mapping[str, str]
     form: Mapping[str, str] = field(repr=False)
     kept: Kept | None
+    away: Away | None
     client: Client
     asker: Asker
     now: datetime
@@ -50,7 +51,7 @@ class Shown:
     template: str
     data: Mapping[str, object] = field(default_factory=dict, repr=False)
     status: int = 200
-    cookie: str = field(default="", repr=False)  # a header that gives or takes one
+    cookies: tuple[str, ...] = field(default=(), repr=False)  # headers that give or take one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Moved:
     """Another page, which the browser is to get."""
 
     to: str
-    cookie: str = field(default="", repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
 
 
 Serve = Callable[[Visit], Awaitable[Shown | Moved]]
@@ -66,12 +67,16 @@ Serve = Callable[[Visit], Awaitable[Shown | Moved]]
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """A page at a path; `{name}` in it is one segment. `open` ones need nobody signed in."""
+    """A page at a path; `{name}` in it is one segment. `open` ones need nobody signed in.
+
+    `enrols`: who must enrol a factor first gets it too, and nothing else.
+    """
 
     path: str
     get: Serve | None = None
     post: Serve | None = None
     open: bool = False
+    enrols: bool = False
 
 
 def header(request: HttpRequest, name: bytes) -> str:

@@ -4,7 +4,10 @@ Specs  CSP level 3, Trusted Types, Fetch Metadata; WCAG 2.2 AA for what is shown
 Trust  No script and no style but our own hashed files, nothing framed, nothing from another
        origin, no inline code, no string made into markup. Pages are never cached. A page that
        needs somebody sends nobody to the sign-in, and asks the pipeline nothing before that.
-       Refusals are pages too and say what the pipeline said, no more.
+       Refusals are pages too and say what the pipeline said, no more. What wants a fresh factor
+       leads to where one is shown, and what was sent goes on from there, sealed, once it is. Who
+       must enrol a factor first sees the pages for that alone. A session that is over is sent to
+       sign in, and its cookie taken back.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from strongroom.api.limits import TokenBuckets
 from strongroom.api.wire import HttpRequest, HttpResponse
 from strongroom.base.errors import InputError
 from strongroom.base.ids import uuid_of
-from strongroom.console.asking import Asker, RefusedError
+from strongroom.console.asking import FORBIDDEN, SEALED, Asker, FreshFactorError, RefusedError
 from strongroom.console.assets import PREFIX as ASSETS
 from strongroom.console.assets import Assets
-from strongroom.console.cookies import Client, Kept, read, taken_back
-from strongroom.console.navigation import NAVIGATION
+from strongroom.console.cookies import Client, Kept, read, read_away, taken_back
+from strongroom.console.navigation import ENROLLING, NAVIGATION
+from strongroom.console.pages.step_up import StepUp, step_up_for
 from strongroom.console.rendering import Pages
 from strongroom.console.visit import (
     MARK,
@@ -36,6 +40,7 @@ from strongroom.console.visit import (
     marked,
     query_of,
 )
+from strongroom.core.router import Operation
 from strongroom.core.server import Server
 
 SIGN_IN = "/sign-in"
@@ -74,6 +79,7 @@ class Console:
         self._assets = Assets()
         self._rendered = Pages(self._assets)
         self._pages = [(_pattern(page.path), page) for page in pages]
+        self._step_up = StepUp(server)
 
     def serves(self, raw_path: bytes) -> bool:
         """Say whether a path is one of ours."""
@@ -88,21 +94,31 @@ class Console:
             kind = (b"content-type", asset.kind.encode())
             return HttpResponse(200, [kind, lasting, *HEADERS[1:]], asset.body)
         client = Client(address=request.peer[0], agent=header(request, b"user-agent"))
-        cookies = [value.decode("latin-1") for name, value in request.headers if name == b"cookie"]
-        kept = read(self._server.barrier, cookies, client)
+        kept = read(self._server.barrier, cookies_of(request), client)
         found = self._find(path)
         if found is None:
             return self._page(request, kept, _problem(404, "There is no such page."))
         page, fields = found
         try:
-            made = await self._serve(
-                request, page, self._visit(request, path, fields, kept, client)
-            )
+            visit = self._visit(request, path, fields, kept, client)
+            made = await self._made(request, page, visit)
         except InputError as error:
             made = _problem(400, str(error))
-        except RefusedError as refused:
-            made = _refused(refused, signed_in=kept is not None)
         return self._page(request, kept, made)
+
+    async def _made(self, request: HttpRequest, page: Page, visit: Visit) -> Shown | Moved:
+        try:
+            return await self._serve(request, page, visit)
+        except FreshFactorError as refused:
+            if visit.kept is None or page.open:
+                return _problem(FORBIDDEN, "You may not see this.", *refused.told.errors)
+            if visit.method == "POST":
+                return await self._step_up.instead(visit, back=page.get is not None)
+            return Moved(to=step_up_for(visit.path))
+        except RefusedError as refused:
+            if refused.told.status == FORBIDDEN and await _is_over(visit):
+                return Moved(to=sign_in_for(visit.path), cookies=(taken_back(),))
+            return _refused(refused)
 
     def _find(self, path: str) -> tuple[Page, Mapping[str, str]] | None:
         for pattern, page in self._pages:
@@ -118,6 +134,7 @@ class Console:
         kept: Kept | None,
         client: Client,
     ) -> Visit:
+        now, cookies = self._server.clock.now(), cookies_of(request)
         asker = Asker(
             pipeline=self._server.pipeline,
             ids=_ids(self._server.entropy),
@@ -133,9 +150,10 @@ class Console:
             query=query_of(request),
             form=form_of(request),
             kept=kept,
+            away=read_away(self._server.barrier, cookies, client, now),
             client=client,
             asker=asker,
-            now=self._server.clock.now(),
+            now=now,
         )
 
     async def _serve(self, request: HttpRequest, page: Page, visit: Visit) -> Shown | Moved:
@@ -143,7 +161,9 @@ class Console:
         if serve is None or request.method not in ("GET", "HEAD", "POST"):
             return _problem(405, "This page cannot be asked for in this way.")
         if not page.open and visit.kept is None:
-            return Moved(to=f"{SIGN_IN}?next={quote(visit.path, safe='/')}")
+            return Moved(to=sign_in_for(visit.path))
+        if visit.kept is not None and visit.kept.enrols and not (page.enrols or page.open):
+            return Moved(to=ENROLLING)
         if request.method == "POST":
             if not from_our_page(request):
                 return _problem(403, "This form was not sent by a page of this console.")
@@ -152,8 +172,8 @@ class Console:
         return await serve(visit)
 
     def _page(self, request: HttpRequest, kept: Kept | None, made: Shown | Moved) -> HttpResponse:
-        cookie = [(b"set-cookie", made.cookie.encode())] if made.cookie else []
-        fixed = [(b"cache-control", b"no-store"), *cookie, *HEADERS]
+        cookies = [(b"set-cookie", each.encode()) for each in made.cookies]
+        fixed = [(b"cache-control", b"no-store"), *cookies, *HEADERS]
         if request.tls is not None:
             fixed.append((b"strict-transport-security", b"max-age=31536000"))
         if isinstance(made, Moved):
@@ -167,7 +187,7 @@ class Console:
             "now": self._server.clock.now(),
             "simulated": settings.simulated,
             "cluster": settings.cluster_name,
-            "navigation": NAVIGATION,
+            "navigation": () if kept is not None and kept.enrols else NAVIGATION,
             **made.data,
         }
         body = self._rendered.render(made.template, data)
@@ -180,18 +200,31 @@ def _problem(status: int, said: str, *more: str) -> Shown:
     return Shown(template="problem.html", data=data, status=status)
 
 
-def _refused(refused: RefusedError, *, signed_in: bool) -> Shown | Moved:
-    """Return the page for a refusal; whose session is over is sent to sign in again."""
+async def _is_over(visit: Visit) -> bool:
+    """Say whether the visitor's token is none any more, rather than refused just this."""
+    told = await visit.asker.ask(Operation.READ, "sys/internal/ui/mounts")
+    return told.status == FORBIDDEN
+
+
+def _refused(refused: RefusedError) -> Shown:
+    """Return the page for a refusal."""
     told = refused.told
-    match told.status:
-        case 403 if not signed_in:
-            return Moved(to=SIGN_IN, cookie=taken_back())
-        case 403:
-            return _problem(403, "You may not see this.", *told.errors)
-        case 503:
-            return _problem(503, "The server is sealed, or cannot write its log.", *told.errors)
-        case _:
-            return _problem(told.status, "This could not be shown.", *told.errors)
+    said = {
+        FORBIDDEN: "You may not see this.",
+        404: "There is no such thing.",
+        SEALED: "The server is sealed, or cannot write its log.",
+    }
+    return _problem(told.status, said.get(told.status, "This could not be shown."), *told.errors)
+
+
+def cookies_of(request: HttpRequest) -> list[str]:
+    """Return the headers with cookies."""
+    return [value.decode("latin-1") for name, value in request.headers if name == b"cookie"]
+
+
+def sign_in_for(path: str) -> str:
+    """Return where somebody signs in who wanted to see a page."""
+    return f"{SIGN_IN}?next={quote(path, safe='/')}"
 
 
 def _pattern(path: str) -> re.Pattern[str]:

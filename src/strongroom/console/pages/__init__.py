@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from strongroom.console.pages import entries, home
+from strongroom.console.pages import (
+    entities,
+    entries,
+    groups,
+    home,
+    people,
+    registrations,
+    sessions,
+    workloads,
+)
+from strongroom.console.pages.factors import Factors
+from strongroom.console.pages.providers import Providers
 from strongroom.console.pages.sign_in import SignIn
+from strongroom.console.pages.step_up import StepUp
 from strongroom.console.visit import Page
 from strongroom.core.server import Server
 
 
 def console_pages(server: Server) -> tuple[Page, ...]:
     """Return every page."""
-    return (*SignIn(server).pages(), *home.pages(), *entries.pages())
+    return (
+        *SignIn(server).pages(),
+        *Providers(server).pages(),
+        *StepUp(server).pages(),
+        *home.pages(),
+        *Factors(server).pages(),
+        *sessions.pages(),
+        *people.pages(),
+        *workloads.pages(),
+        *entities.pages(),
+        *groups.pages(),
+        *registrations.pages(),
+        *entries.pages(),
+    )

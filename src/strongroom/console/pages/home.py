@@ -23,6 +23,18 @@ async def home(visit: Visit) -> Shown:
             "who_index": who.index,
             "policies": sorted(set(policies)),
             "log": log.data if log.ok else None,
-            "waiting": [],
+            "waiting": await _waiting(visit),
         },
     )
+
+
+async def _waiting(visit: Visit) -> list[tuple[str, str]]:
+    """Return what waits for a decision, as far as the visitor may see it."""
+    told = await visit.asker.ask(
+        Operation.LIST, "strongroom/registrations", query={"state": ["pending"]}
+    )
+    count = len(told.data.get("keys", ())) if told.ok else 0
+    if not count:
+        return []
+    said = f"{count} {'request' if count == 1 else 'requests'} to register somebody"
+    return [("/registrations?state=pending", said)]

@@ -38,6 +38,8 @@ function say(form, words) {
 for (const form of document.querySelectorAll("form[data-webauthn]")) {
   form.addEventListener("submit", async (event) => {
     if (form.elements.answer.value) return;
+    // Where a code does as well, only the key's own button asks the key.
+    if ("choice" in form.dataset && !event.submitter?.matches("[data-key]")) return;
     event.preventDefault();
     try {
       await withKey(form);
