@@ -407,7 +407,7 @@ def new_factor(call: SystemCall, entity: str, kind: str) -> Factor:
 
 def listing(factors: Sequence[Factor]) -> Reply:
     """Return factors as a list shows them."""
-    info = {factor.id: shown(factor) for factor in factors}
+    info = {factor.id: {**shown(factor), "entry": factor.entry} for factor in factors}
     return Reply({"keys": list(info), "key_info": info})
 
 

@@ -191,6 +191,7 @@ def shown_person(person: Person, now: datetime) -> dict[str, object]:
         "registration": person.registration,
         "created_at": rfc3339(person.created_at),
         "updated_at": rfc3339(person.updated_at),
+        "entry": person.entry,
     }
 
 

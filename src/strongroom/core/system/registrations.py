@@ -434,7 +434,7 @@ def _shown(row: Registration, now: datetime) -> dict[str, object]:
         asked = shown_person(wish.person, now)
     if wish.workload is not None:
         asked = shown_workload(wish.workload, now)
-    own = {"entity", "state", "left_at", "decommissioned_at", "registration"}
+    own = {"entity", "state", "left_at", "decommissioned_at", "registration", "entry"}
     told = {k: v for k, v in asked.items() if k not in {*own, "created_at", "updated_at"}}
     return {
         "id": row.id,
@@ -457,4 +457,5 @@ def _shown(row: Registration, now: datetime) -> dict[str, object]:
         "decided_at": None if row.decided_at is None else rfc3339(row.decided_at),
         "because": row.because,
         "entity": row.entity,
+        "entry": row.entry,
     }

@@ -146,6 +146,7 @@ def shown_workload(workload: Workload, now: datetime) -> dict[str, object]:
         "registration": workload.registration,
         "created_at": rfc3339(workload.created_at),
         "updated_at": rfc3339(workload.updated_at),
+        "entry": workload.entry,
     }
 
 
