@@ -77,3 +77,12 @@ def test_root_cannot_ask_and_nobody_is_no_entity(served: Shell) -> None:
     assert "only an entity asks" in refused.err
     assert "no requests" in served.ok("registration", "list").err
     assert "no entity has this name" in served("person", "read", "nobody").err
+
+
+def test_leaving_shows_what_ended_and_what_was_known(served: Shell) -> None:
+    served.ok("person", "write", "ada", "-name=Ada")
+
+    told = served.ok("person", "leave", "ada", "-yes", "-reason=moved", "-format=json")
+    assert told.data["data"]["why"] == "moved"
+    assert set(told.data["data"]["ended"]) >= {"tokens", "leases", "factors", "groups"}
+    assert "nothing" in served.ok("person", "knowledge", "ada").err

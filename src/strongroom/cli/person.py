@@ -12,6 +12,7 @@ import click
 
 from strongroom.cli import prompt
 from strongroom.cli.commands import command, field_option, group, in_session, yes_option
+from strongroom.cli.ended import show_ended
 from strongroom.cli.entities import entity_id, given, listed
 from strongroom.cli.render import Mark, cell
 from strongroom.cli.replies import show
@@ -64,13 +65,28 @@ def write(session: Session, /, *, entity: str, **fields: Any) -> None:
 
 @command("leave")
 @click.argument("entity")
+@click.option("--reason", metavar="TEXT", help="Why.")
 @yes_option
 @in_session
-def leave(session: Session, entity: str, yes: bool) -> None:
-    """Say that a person has left: none of their tokens works any more."""
+def leave(session: Session, entity: str, yes: bool, reason: str | None) -> None:
+    """Say that a person has left: all that is theirs ends at once."""
     prompt.agree(f"End all access of {entity}?", given=yes)
-    session.client.post(f"{_AREA}/{entity_id(session, entity)}/leave", {})
-    session.output.done(f"{entity} has left")
+    path = f"{_AREA}/{entity_id(session, entity)}/leave"
+    show_ended(session, entity, session.client.post(path, given({"reason": reason})))
+
+
+@command("knowledge")
+@click.argument("entity")
+@in_session
+def knowledge(session: Session, entity: str) -> None:
+    """List the static secrets that a person read, from the log."""
+    reply = session.client.get(f"{_AREA}/{entity_id(session, entity)}/knowledge")
+    rows = [
+        (s["path"], s["version"], s["time"], s["index"], "yes" if s["written_since"] else "no")
+        for s in reply["data"]["secrets"]
+    ]
+    columns = ("path", "version", "read", "entry", "written since")
+    session.answer(reply, lambda: session.output.table(columns, rows, empty="nothing"))
 
 
 @command("return")
@@ -82,5 +98,5 @@ def back(session: Session, entity: str) -> None:
     session.output.done(f"{entity} is back")
 
 
-for _each in (list_all, read, write, leave, back):
+for _each in (list_all, read, write, leave, knowledge, back):
     person.add_command(_each)

@@ -11,6 +11,7 @@ import click
 
 from strongroom.cli import prompt
 from strongroom.cli.commands import command, field_option, group, in_session, yes_option
+from strongroom.cli.ended import show_ended
 from strongroom.cli.entities import entity_id, given, listed
 from strongroom.cli.render import Mark, cell
 from strongroom.cli.replies import show
@@ -64,13 +65,14 @@ def write(session: Session, /, *, entity: str, owner: str | None, **fields: Any)
 
 @command("decommission")
 @click.argument("entity")
+@click.option("--reason", metavar="TEXT", help="Why.")
 @yes_option
 @in_session
-def decommission(session: Session, entity: str, yes: bool) -> None:
-    """Say that a workload is no more, for good."""
+def decommission(session: Session, entity: str, yes: bool, reason: str | None) -> None:
+    """Say that a workload is no more, for good: all that is its ends at once."""
     prompt.agree(f"End all access of {entity}, for good?", given=yes)
-    session.client.post(f"{_AREA}/{entity_id(session, entity)}/decommission", {})
-    session.output.done(f"{entity} is decommissioned")
+    path = f"{_AREA}/{entity_id(session, entity)}/decommission"
+    show_ended(session, entity, session.client.post(path, given({"reason": reason})))
 
 
 for _each in (list_all, read, write, decommission):

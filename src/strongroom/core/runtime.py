@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -21,14 +21,20 @@ from strongroom.audit.follower import Follower
 from strongroom.audit.witnessing import Post, Witness, Witnessing, post
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import ConflictError, InputError, StrongroomError
+from strongroom.core.leaver_check import check_leavers
 from strongroom.core.login import uuid_of
+from strongroom.core.offboarding import end_those_over
 from strongroom.core.revocation import BATCH, end_sessions, revoke_expired
+from strongroom.core.rotation_due import Following, queue_leavers, resolve_due
 from strongroom.core.server import Server
 from strongroom.core.system.rotation import count_down, rotate_if_due
 from strongroom.storage.transaction import Transaction
 
 HEARTBEAT_SECONDS = 60.0
 EXPIRY_SECONDS = 1.0
+LEAVER_SECONDS = 5.0
+FIRST_CHECK = timedelta(minutes=10)  # so that a server which is often restarted looks too
+CHECK_EVERY = timedelta(days=1)
 TROUBLE_SECONDS = 1.0
 BEHIND_SECONDS = 2.0  # as far as T62 lets times go back
 _logger = logging.getLogger("strongroom")
@@ -62,6 +68,7 @@ class Runtime:
         self._spawn(self._checkpoints(interval))
         self._spawn(self._heartbeats())
         self._spawn(self._expiry())
+        self._spawn(self._leavers())
         self._spawn(self._watch())
         for follower in self.followers:
             await follower.open()
@@ -190,6 +197,24 @@ class Runtime:
             await server.pipeline.expire_tokens(over)
         ended = await end_sessions(server, BATCH)
         return max(len(over) + await revoke_expired(server), ended)
+
+    async def _leavers(self) -> None:
+        """See to leavers: what they knew, whose end has come, and once a day what was missed."""
+        server = self.server
+        look_at = server.clock.now() + FIRST_CHECK
+        following = Following(server.log)
+        while True:
+            await asyncio.sleep(LEAVER_SECONDS)
+            if server.barrier.sealed:
+                continue
+            with self._reported("leavers"):
+                await end_those_over(server)
+                await queue_leavers(server)
+                await resolve_due(server, following)
+                now = server.clock.now()
+                if now >= look_at:
+                    await check_leavers(server)
+                    look_at = now + CHECK_EVERY
 
     async def _watch(self) -> None:
         while True:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from strongroom.core.records import LEASES, MOUNTS
+from strongroom.core.rotation_due import ROTATIONS_DUE
 from strongroom.core.seal import unwrap
 from strongroom.core.server import Server
 from strongroom.crypto.errors import CiphertextError
@@ -21,6 +22,7 @@ from strongroom.identity.factors.records import (
     MFA_METHODS,
     MFA_PENDING,
 )
+from strongroom.identity.leaving import LEAVERS
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
@@ -37,6 +39,7 @@ from strongroom.identity.records import (
     TOKENS,
     WORKLOADS,
 )
+from strongroom.identity.scim_users import SCIM_USERS
 from strongroom.identity.sign_ins import SIGN_INS
 from strongroom.identity.step_up import STEP_UP_RULES
 from strongroom.sdk.control import Blob, GuardedRow, Refusal
@@ -56,7 +59,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),
     *(MERGED, GROUPS, GROUP_MEMBERS, GROUP_ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS),
     *(FACTORS, CEREMONIES, FACTOR_RULES, MFA_METHODS, MFA_ENFORCEMENTS, MFA_PENDING),
-    *(SIGN_INS, STEP_UP_RULES),
+    *(SIGN_INS, STEP_UP_RULES, LEAVERS, ROTATIONS_DUE, SCIM_USERS),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
@@ -78,6 +81,7 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "factor_rule.mac": "MACs of rows",
     "group_alias.mac": "MACs of rows",
     "group_member.mac": "MACs of rows",
+    "leaver.mac": "MACs of rows",
     "merged_entity.mac": "MACs of rows",
     "mfa_enforcement.mac": "MACs of rows",
     "mfa_method.mac": "MACs of rows",
@@ -87,6 +91,8 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "policy.mac": "MACs of rows",
     "policy_version.mac": "MACs of rows",
     "registration.mac": "MACs of rows",
+    "rotation_due.mac": "MACs of rows",
+    "scim_user.mac": "MACs of rows",
     "token.mac": "MACs of rows",
     "workload.mac": "MACs of rows",
 }

@@ -145,3 +145,16 @@ class Enumerable(Protocol):
     async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
         """Return at most `limit` subjects after a name, in byte order of names."""
         ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """For methods that keep what somebody logs in with: a password, secret ids."""
+
+    async def forget(self, call: Call, alias: str) -> int:
+        """Remove what lets this subject in; return how many things that were. Twice is once."""
+        ...
+
+    async def remembers(self, call: Call, alias: str) -> int:
+        """Return how many things are there that would let this subject in."""
+        ...

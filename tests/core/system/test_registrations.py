@@ -127,9 +127,12 @@ class TestPeople:
         await ours.ask("POST", f"strongroom/people/{made}/leave")
         out = await ours.ask("GET", "auth/token/lookup-self", token=token)
         await ours.ask("POST", f"strongroom/people/{made}/return")
-        back = await ours.ask("GET", "auth/token/lookup-self", token=token)
+        revoked = await ours.ask("GET", "auth/token/lookup-self", token=token)
+        bare = await ours.ask("GET", "auth/token/lookup-self", token=await acting_as(ours, made))
+        await ours.ask("POST", f"identity/entity/id/{made}", {"policies": ["all"]})
+        back = await ours.ask("GET", "auth/token/lookup-self", token=await acting_as(ours, made))
 
-        assert (out.status, back.status) == (403, 200)
+        assert (out.status, revoked.status, bare.status, back.status) == (403, 403, 403, 200)
 
     async def test_the_log_knows_their_kind_from_the_register(self, ours: Room) -> None:
         made, token = await person(ours, "ann")

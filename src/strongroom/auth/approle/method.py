@@ -249,6 +249,20 @@ class AppRole:
             raise DeniedError
         return rules_of(found)
 
+    async def forget(self, call: Call, alias: str) -> int:
+        """Delete the role whose id this is; none of its secret ids is good from then on."""
+        role = await find_role_by_id(call, alias)
+        if role is None:
+            return 0
+        found = await self.remembers(call, alias)
+        await self._drop(call, role)
+        return found
+
+    async def remembers(self, call: Call, alias: str) -> int:
+        """Count the role whose id this is, and its secret ids."""
+        role = await find_role_by_id(call, alias)
+        return 0 if role is None else 1 + len(await call.store.keys(f"secret/{role.uid}/"))
+
     async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
         """Return roles by name."""
         names = await call.store.names("name/", after=after, limit=limit)
@@ -283,8 +297,10 @@ class AppRole:
     async def drop_role(self, call: Call, given: OfRole) -> None:
         """Delete a role; none of its secret ids is good from then on."""
         role = await find_role(call, given.role_name)
-        if role is None:
-            return
+        if role is not None:
+            await self._drop(call, role)
+
+    async def _drop(self, call: Call, role: Role) -> None:
         await call.store.delete(role_key(role.role_id))
         await call.store.delete(name_key(role.name))
         await secret_ids.drop_all(call, role.uid, secret_ids.AT_ONCE)

@@ -197,6 +197,17 @@ class Userpass:
             raise DeniedError
         return rules_of(user)
 
+    async def forget(self, call: Call, alias: str) -> int:
+        """Delete the user whose alias this is."""
+        found = await self.remembers(call, alias)
+        if found:
+            await call.store.delete(_key(alias))
+        return found
+
+    async def remembers(self, call: Call, alias: str) -> int:
+        """Say whether there is such a user."""
+        return int(await _find(call, alias) is not None)
+
     async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
         """Return users by name."""
         names = await call.store.names("user/", after=after, limit=limit)

@@ -20,7 +20,9 @@ from strongroom.core.system.generate_root import GenerateRootRoutes
 from strongroom.core.system.identity import IdentityRoutes
 from strongroom.core.system.identity_settings import IdentitySettingRoutes
 from strongroom.core.system.interface import InterfaceRoutes
+from strongroom.core.system.knowledge import KnowledgeRoutes
 from strongroom.core.system.leases import LeaseRoutes
+from strongroom.core.system.leaving import LeavingRoutes
 from strongroom.core.system.lockouts import LockoutRoutes
 from strongroom.core.system.log import LogRoutes
 from strongroom.core.system.mfa import MfaRoutes
@@ -62,6 +64,8 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *IdentitySettingRoutes().routes(),
                 *PeopleRoutes().routes(),
                 *WorkloadRoutes().routes(),
+                *LeavingRoutes(server).routes(),
+                *KnowledgeRoutes(server).routes(),
                 *RegistrationRoutes(server).routes(),
                 *FactorRoutes(server).routes(),
                 *SignInRoutes(server).routes(),

@@ -81,11 +81,6 @@ class PeopleRoutes:
                 exists=self.exists,
             ),
             Route(
-                path="people/{entity}/leave",
-                summary="Say that a person has left: no token of theirs works any more.",
-                write=Endpoint(ById, self.leave, "person.leave"),
-            ),
-            Route(
                 path="people/{entity}/return",
                 summary="Say that a person who left is back.",
                 write=Endpoint(ById, self.back, "person.return"),
@@ -117,12 +112,6 @@ class PeopleRoutes:
             raise InputError("entity", "it is a workload")
         old = await call.transaction.get(PEOPLE, entity.id)
         put_person(call, changed_person(old or new_person(entity.id, call.now), given, call.now))
-
-    async def leave(self, call: SystemCall, given: ById) -> None:
-        person = await _there(call, given.entity)
-        await writable(call, person.entity)
-        if person.state != LEFT:
-            put_person(call, replace(person, state=LEFT, left_at=call.now, updated_at=call.now))
 
     async def back(self, call: SystemCall, given: ById) -> None:
         person = await _there(call, given.entity)

@@ -71,11 +71,6 @@ class WorkloadRoutes:
                 write=Endpoint(Given, self.write, "workload.write"),
                 exists=self.exists,
             ),
-            Route(
-                path="workloads/{entity}/decommission",
-                summary="Say that a workload is no more: no token of it works any more.",
-                write=Endpoint(ById, self.decommission, "workload.decommission"),
-            ),
         )
 
     async def ids(self, call: SystemCall, given: Filter) -> Reply:
@@ -102,13 +97,6 @@ class WorkloadRoutes:
             raise InputError("entity", "it is decommissioned, for good")
         workload = changed_workload(old or new_workload(entity.id, call.now), given, call.now)
         await put_workload(call, workload, entity)
-
-    async def decommission(self, call: SystemCall, given: ById) -> None:
-        workload = await _there(call, given.entity)
-        await writable(call, workload.entity)
-        if workload.state == ACTIVE:
-            row = replace(workload, state=DECOMMISSIONED, left_at=call.now, updated_at=call.now)
-            _store(call, row)
 
 
 def changed_workload(old: Workload, given: WorkloadFields, now: datetime) -> Workload:

@@ -1,0 +1,114 @@
+"""A look for what leavers still have, by somebody else than who ended it.
+
+It goes by the tables as they are, and shares nothing with the workflow (`core.offboarding`) but the
+question to auth mounts: what the workflow forgets, or what came after it, is found here.
+
+Order   Once a day, and whenever it is asked for. What is missed is an entry `leaver.missed` for
+        each; it ends nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from strongroom.core.offboarding import remembered
+from strongroom.core.server import Server
+from strongroom.identity.leaving import LEAVERS
+from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Person, Workload
+from strongroom.identity.standing import end_of
+from strongroom.storage.register import micros
+from strongroom.storage.transaction import Transaction
+
+if TYPE_CHECKING:
+    from strongroom.core.attempt import Attempt
+
+AFTER: Final = timedelta(hours=24)  # whose registration ran out is a leaver by then at the latest
+_BELOW: Final = (
+    "WITH RECURSIVE below(lookup, entity, expires_at) AS ("
+    "SELECT lookup, entity, expires_at FROM token WHERE entity <> '' "
+    "UNION SELECT t.lookup, b.entity, t.expires_at FROM token t JOIN below b "
+    "ON t.parent = b.lookup) "
+)
+_TOKENS: Final = (
+    "SELECT entity, count(*) FROM below WHERE expires_at IS NULL OR expires_at > ? GROUP BY entity"
+)
+_LEASES: Final = (
+    "SELECT b.entity, count(*) FROM lease l JOIN below b ON l.token = b.lookup "
+    "WHERE l.expires_at > ? GROUP BY b.entity"
+)
+COUNTS: Final[Mapping[str, str]] = {
+    "tokens": f"{_BELOW}{_TOKENS}",
+    "leases": f"{_BELOW}{_LEASES}",
+    "sessions": "SELECT entity, count(*) FROM sign_in WHERE opened_at <= ? GROUP BY entity",
+    "groups": "SELECT entity, count(*) FROM group_member WHERE since <= ? GROUP BY entity",
+    "factors": (
+        "SELECT entity, count(*) FROM factor WHERE created_at <= ? AND disabled = '' "
+        "GROUP BY entity"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many leavers were looked at, and what each still has."""
+
+    looked_at: int
+    missed: dict[str, dict[str, int]]
+
+
+async def look(server: Server, tx: Transaction, now: datetime) -> Found:
+    """Look at everybody who left, was decommissioned, or is long over their end."""
+    gone = await _gone(tx, now)
+    missed: dict[str, dict[str, int]] = {}
+    for name, sql in COUNTS.items():
+        for entity, count in await tx.reader.rows(sql, (micros(now),)):
+            if entity in gone:
+                missed.setdefault(entity, {})[name] = int(count)
+    for entity in sorted(gone):
+        row = await tx.get(ENTITIES, entity)
+        if row is not None and row.policies:
+            missed.setdefault(entity, {})["policies"] = len(row.policies)
+        if count := await remembered(server, tx, entity, now):
+            missed.setdefault(entity, {})["credentials"] = count
+    return Found(len(gone), missed)
+
+
+async def _gone(tx: Transaction, now: datetime) -> set[str]:
+    people, _ = await tx.examine(PEOPLE)
+    workloads, _ = await tx.examine(WORKLOADS)
+    registered: list[Person | Workload] = [*people, *workloads]
+    found: set[str] = set()
+    for row in registered:
+        end = end_of(row)
+        if row.left_at is not None or (end is not None and end + AFTER <= now):
+            found.add(row.entity)
+    return found
+
+
+async def check_leavers(server: Server) -> Found:
+    """Look, and write an entry for each leaver who still has something, and one for the look."""
+    tx = Transaction(server.database, server.barrier)
+    found = await look(server, tx, server.clock.now())
+    for entity, what in sorted(found.missed.items()):
+        await server.pipeline.act(
+            "leaver.missed", f"strongroom/leavers/{entity}", partial(_missed, entity, what)
+        )
+
+    async def looked(attempt: Attempt) -> bool:
+        attempt.details = {"looked_at": found.looked_at, "missed": len(found.missed)}
+        return True
+
+    await server.pipeline.act("leaver.check", "strongroom/leavers/check", looked)
+    return found
+
+
+async def _missed(entity: str, what: Mapping[str, int], attempt: Attempt) -> bool:
+    row = await attempt.transaction.get(LEAVERS, entity)
+    if row is not None:
+        attempt.transaction.put(LEAVERS, replace(row, missed_at=attempt.now))
+    attempt.details = {"entity": entity, "missed": dict(what)}
+    return True

@@ -1,0 +1,146 @@
+"""Offboarding: the row that says who left, and the end of everything that was theirs.
+
+Order   One transaction, with the entry of who asked for it. Behind it: engines take leases back,
+        and what a person had read is queued for rotation (`core.knowledge`). Doing it again is
+        harmless, and ends what came since.
+Trust   Nothing is asked of other systems while it is decided, so nobody can hold it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from strongroom.base.errors import NotFoundError
+from strongroom.core.server import Server
+from strongroom.core.views import Live
+from strongroom.identity.leaving import LEAVERS, Ending, Leaver
+from strongroom.identity.people import LEFT
+from strongroom.identity.records import ALIASES, PEOPLE, WORKLOADS, Person, Workload
+from strongroom.identity.standing import ACTIVE, end_of
+from strongroom.identity.workloads import DECOMMISSIONED
+from strongroom.sdk.auth import Forgetting
+from strongroom.sdk.engine import Call
+from strongroom.storage.store import MountStore
+from strongroom.storage.transaction import Transaction
+
+if TYPE_CHECKING:
+    from strongroom.core.attempt import Attempt
+
+PERSON, WORKLOAD = "person", "workload"
+
+
+async def offboard(  # noqa: PLR0913 - who, when, by whom and why
+    server: Server, tx: Transaction, entity: str, now: datetime, *, by: str, why: str
+) -> Leaver:
+    """Let a person leave, or a workload be decommissioned, and end all that is theirs.
+
+    NotFoundError for an entity that is neither.
+    """
+    ending = Ending(tx, server.database.kind, entity, now, by)
+    kind = await _gone(tx, entity, now)
+    await ending.run()
+    await ending.timed("credentials", partial(forget, server, tx, entity, now))
+    return _noted(tx, ending, kind, why)
+
+
+async def end_what_is_over(server: Server, tx: Transaction, entity: str, now: datetime) -> Leaver:
+    """End all that is somebody's whose registration is over; they stay who they are."""
+    ending = Ending(tx, server.database.kind, entity, now, "system")
+    kind = PERSON if await tx.get(PEOPLE, entity) is not None else WORKLOAD
+    await ending.run()
+    await ending.timed("credentials", partial(forget, server, tx, entity, now))
+    return _noted(tx, ending, kind, "the end of the registration has come")
+
+
+def _noted(tx: Transaction, ending: Ending, kind: str, why: str) -> Leaver:
+    leaver = Leaver(ending.entity, kind, ending.now, ending.by, why, ending.ended)
+    tx.put(LEAVERS, leaver)
+    return leaver
+
+
+async def _gone(tx: Transaction, entity: str, now: datetime) -> str:
+    person = await tx.get(PEOPLE, entity)
+    if person is not None:
+        if person.state != LEFT:
+            tx.put(PEOPLE, replace(person, state=LEFT, left_at=now, updated_at=now))
+        return PERSON
+    workload = await tx.get(WORKLOADS, entity)
+    if workload is None:
+        raise NotFoundError
+    if workload.state == ACTIVE:
+        tx.put(WORKLOADS, replace(workload, state=DECOMMISSIONED, left_at=now, updated_at=now))
+    return WORKLOAD
+
+
+async def forget(server: Server, tx: Transaction, entity: str, now: datetime) -> int:
+    """Remove what auth mounts let somebody in by, as far as their aliases tell."""
+    removed = 0
+    async for call, plugin, alias in _credentials(server, tx, entity, now):
+        removed += await plugin.forget(call, alias)
+    return removed
+
+
+async def remembered(server: Server, tx: Transaction, entity: str, now: datetime) -> int:
+    """Count what auth mounts would still let somebody in by."""
+    found = 0
+    async for call, plugin, alias in _credentials(server, tx, entity, now):
+        found += await plugin.remembers(call, alias)
+    return found
+
+
+async def _credentials(
+    server: Server, tx: Transaction, entity: str, now: datetime
+) -> AsyncIterator[tuple[Call, Forgetting, str]]:
+    mounts = await server.views.mounts(tx)
+    by_accessor = {live.row.accessor: live for live in mounts.by_path.values()}
+    aliases, _ = await tx.examine(ALIASES, entity=entity)
+    for alias in aliases:
+        live = by_accessor.get(alias.mount_accessor)
+        if live is not None and isinstance(live.plugin, Forgetting):
+            yield call_at(server, tx, live, now), live.plugin, alias.name
+
+
+def call_at(server: Server, tx: Transaction, live: Live, now: datetime) -> Call:
+    """Return a call to a mount's plugin, by the server itself."""
+    return Call(
+        store=MountStore(tx, live.row.uuid),
+        now=now,
+        entropy=server.entropy,
+        fingerprint=server.pipeline.fingerprint,
+        mount=live.mounted,
+    )
+
+
+async def end_those_over(server: Server) -> int:
+    """End all that is theirs whose registration has run out, with an entry for each."""
+    tx = Transaction(server.database, server.barrier)
+    found = await _over(tx, server.clock.now())
+    for entity in found:
+
+        async def work(attempt: Attempt, entity: str = entity) -> bool:
+            leaver = await end_what_is_over(server, attempt.transaction, entity, attempt.now)
+            attempt.details = {"entity": entity, "kind": leaver.kind, "ended": leaver.ended}
+            return True
+
+        await server.pipeline.act("leaver.over", f"strongroom/leavers/{entity}", work)
+    return len(found)
+
+
+async def _over(tx: Transaction, now: datetime) -> list[str]:
+    """Return whose end has come by the clock, and nobody has ended what is theirs since."""
+    people, _ = await tx.examine(PEOPLE)
+    workloads, _ = await tx.examine(WORKLOADS)
+    registered: list[Person | Workload] = [*people, *workloads]
+    found: list[str] = []
+    for row in registered:
+        end = end_of(row)
+        if end is None or now < end:
+            continue
+        leaver = await tx.get(LEAVERS, row.entity)
+        if leaver is None or leaver.at < end:
+            found.append(row.entity)
+    return found

@@ -1,0 +1,108 @@
+"""`people/{entity}/knowledge`, `rotation/due`: what leavers read, and what is still to be rotated.
+
+Trust   Paths of secrets and who read them, never a value. It is read from the log, so it says what
+        happened, not what somebody was allowed to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from strongroom.base.clock import rfc3339
+from strongroom.base.errors import NotFoundError
+from strongroom.core.request import SystemCall
+from strongroom.core.rotation_due import (
+    DUE,
+    ROTATED,
+    ROTATIONS_DUE,
+    Following,
+    RotationDue,
+    known_to,
+    names_of,
+)
+from strongroom.core.server import Server
+from strongroom.core.system.people import ById, moment
+from strongroom.identity.records import ENTITIES
+from strongroom.sdk.engine import Endpoint, Help, Reply, Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which rows."""
+
+    state: Annotated[str, Help("due or rotated.", choices=("", DUE, ROTATED))] = DUE
+    entity: Annotated[str, Help("Entity of the leaver.")] = ""
+
+
+class KnowledgeRoutes:
+    """See the module."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._following = Following(server.log)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes below `strongroom/`."""
+        return (
+            Route(
+                path="people/{entity}/knowledge",
+                summary="Each version of a static secret that a person read, from the log.",
+                read=Endpoint(ById, self.knowledge, "person.knowledge"),
+            ),
+            Route(
+                path="rotation/due",
+                summary="Secrets that somebody knows who left, and nobody has written anew.",
+                read=Endpoint(Filter, self.due, "rotation.list"),
+            ),
+        )
+
+    async def knowledge(self, call: SystemCall, given: ById) -> Reply:
+        if await call.transaction.get(ENTITIES, given.entity) is None:
+            raise NotFoundError
+        names = await names_of(call.transaction, given.entity)
+        size = self._server.log.size
+        reads = await known_to(self._server.log, names)
+        call.details |= {"entity": given.entity, "secrets": len(reads)}
+        found = [
+            {
+                "path": read.path,
+                "version": read.version or None,
+                "index": read.index,
+                "time": rfc3339(read.at),
+                "times": read.times,
+                "written_since": read.written_index is not None,
+                "written_index": read.written_index,
+                "written_time": moment(read.written_at),
+            }
+            for read in reads
+        ]
+        return Reply({"entity": given.entity, "secrets": found, "log_size": size})
+
+    async def due(self, call: SystemCall, given: Filter) -> Reply:
+        rows, _ = await call.transaction.examine(ROTATIONS_DUE)
+        waiting = [row for row in rows if row.state == DUE]
+        rows = [row for row in rows if row.state != DUE]
+        rows += await self._following.resolved(waiting)
+        kept = [
+            shown(row)
+            for row in sorted(rows, key=lambda row: (row.path, row.version, row.entity))
+            if given.state in ("", row.state) and given.entity in ("", row.entity)
+        ]
+        return Reply({"rotations": kept})
+
+
+def shown(row: RotationDue) -> dict[str, object]:
+    """Return a row as replies show it."""
+    return {
+        "path": row.path,
+        "version": row.version or None,
+        "entity": row.entity,
+        "why": row.why,
+        "read_time": rfc3339(row.read_at),
+        "read_index": row.read_entry,
+        "since": rfc3339(row.since),
+        "state": row.state,
+        "resolved_time": moment(row.resolved_at),
+        "resolved_index": row.resolved_entry,
+    }

@@ -1,0 +1,145 @@
+"""`people/{entity}/leave`, `workloads/{entity}/decommission`, `leavers`: the end of all access.
+
+Order   Ended is what the answer says from the commit on: no response after it uses a token of the
+        leaver's, nor one below them. Leases are taken back behind it; `lease.revoke` says how late.
+Trust   `leavers` is for a personnel system: whoever may write there can end anybody's access by
+        e-mail address or external id, and nothing else; of those it cannot end, it says why. A
+        caller that is bound to an environment ends only who is bound as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from strongroom.base.clock import rfc3339
+from strongroom.base.errors import InputError, NotFoundError
+from strongroom.core.leaver_check import look
+from strongroom.core.offboarding import offboard
+from strongroom.core.request import SystemCall
+from strongroom.core.server import Server
+from strongroom.core.system.people import ById, listed, moment, writable
+from strongroom.identity.leaving import LEAVERS, Leaver
+from strongroom.identity.people import LEFT
+from strongroom.identity.records import PEOPLE, WORKLOADS, Person
+from strongroom.sdk.engine import Endpoint, Help, Nothing, Page, Reply, Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """A person who leaves, as a personnel system knows them; one of the two will do."""
+
+    external_id: Annotated[str, Help("Id in the directory of people.", most=256)] = ""
+    email: Annotated[str, Help("E-mail address.", most=320)] = ""
+    reason: Annotated[str, Help("Why; it stands in the row.", most=1024)] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaving(ById):
+    """Who leaves."""
+
+    reason: Annotated[str, Help("Why; it stands in the row.", most=1024)] = ""
+
+
+class LeavingRoutes:
+    """See the module."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the routes below `strongroom/`."""
+        return (
+            Route(
+                path="people/{entity}/leave",
+                summary="Say that a person has left: all that is theirs ends.",
+                write=Endpoint(Leaving, self.leave, "person.leave"),
+            ),
+            Route(
+                path="workloads/{entity}/decommission",
+                summary="Say that a workload is no more: all that is its ends.",
+                write=Endpoint(Leaving, self.decommission, "workload.decommission"),
+            ),
+            Route(
+                path="leavers",
+                summary="Whose access was ended; report somebody who leaves.",
+                list=Endpoint(Page, self.ids, "leaver.list"),
+                write=Endpoint(Reported, self.report, "leaver.report"),
+            ),
+            Route(
+                path="leavers/check",
+                summary="Look for what leavers still have, without ending it.",
+                read=Endpoint(Nothing, self.check, "leaver.check"),
+            ),
+        )
+
+    async def leave(self, call: SystemCall, given: Leaving) -> Reply:
+        if await call.transaction.get(PEOPLE, given.entity) is None:
+            raise NotFoundError
+        return await self._end(call, given.entity, given.reason)
+
+    async def decommission(self, call: SystemCall, given: Leaving) -> Reply:
+        if await call.transaction.get(WORKLOADS, given.entity) is None:
+            raise NotFoundError
+        return await self._end(call, given.entity, given.reason)
+
+    async def report(self, call: SystemCall, given: Reported) -> Reply:
+        person = await _found(call, given)
+        return await self._end(call, person.entity, given.reason)
+
+    async def _end(self, call: SystemCall, entity: str, why: str) -> Reply:
+        await writable(call, entity)
+        leaver = await end_access(self._server, call, entity, why)
+        owned, _ = await call.transaction.examine(WORKLOADS, owner=entity)
+        orphans = sorted(row.entity for row in owned if row.left_at is None)
+        call.details["orphans"] = orphans
+        return Reply({**shown(leaver), "workloads_without_owner": orphans})
+
+    async def ids(self, call: SystemCall, given: Page) -> Reply:
+        rows, _ = await call.transaction.examine(LEAVERS)
+        return Reply(listed(rows, given, shown))
+
+    async def check(self, call: SystemCall, _: Nothing) -> Reply:
+        found = await look(self._server, call.transaction, call.now)
+        call.details |= {"looked_at": found.looked_at, "missed": len(found.missed)}
+        return Reply({"looked_at": found.looked_at, "missed": found.missed})
+
+
+async def end_access(server: Server, call: SystemCall, entity: str, why: str) -> Leaver:
+    """Offboard somebody for a caller; the entry says what ended, and in what time."""
+    by = call.actor.id
+    leaver = await offboard(server, call.transaction, entity, call.now, by=by, why=why)
+    call.details |= {"entity": entity, "kind": leaver.kind, "ended": leaver.ended}
+    return leaver
+
+
+def shown(leaver: Leaver) -> dict[str, object]:
+    """Return a leaver as replies show them."""
+    return {
+        "entity": leaver.entity,
+        "kind": leaver.kind,
+        "at": rfc3339(leaver.at),
+        "by": leaver.by,
+        "why": leaver.why,
+        "ended": {
+            name: {"count": int(each["count"]), "ms": each["ms"]}
+            for name, each in leaver.ended.items()
+        },
+        "queued_at": moment(leaver.queued_at),
+        "missed_at": moment(leaver.missed_at),
+    }
+
+
+async def _found(call: SystemCall, given: Reported) -> Person:
+    """Return the one person who is meant; of several none is."""
+    said = {"external_id": given.external_id, "email": given.email}
+    asked: dict[str, Any] = {name: value for name, value in said.items() if value}
+    if not asked:
+        raise InputError("external_id", "say who leaves: external_id or email")
+    rows = await call.transaction.all(PEOPLE, **asked)
+    there = [row for row in rows if row.state != LEFT]
+    if len(there) > 1 or (not there and len(rows) > 1):
+        raise InputError("external_id", "several people are known so")
+    if not rows:
+        raise NotFoundError
+    return (there or rows)[0]

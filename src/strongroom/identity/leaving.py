@@ -1,0 +1,160 @@
+"""What ends at once when somebody leaves, and the row that remembers it.
+
+Tokens and sessions are removed and leases ended with one statement each, however many they are:
+what is below a token is found by the database itself, as it is at the commit.
+
+Order   All of it is one transaction, with the entry that says so: whoever sees the acknowledgement
+        can rely on it. Engines take their leases back behind it (`core.revocation`).
+Units   `ended` holds a count and milliseconds for each kind of thing: how long it took to find and
+        write down, before the commit.
+Trust   Aliases stay: who still can prove at a directory who they are is found by theirs, and is
+        refused; without one they would be somebody new. A row that was changed in the database is
+        removed by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from time import perf_counter
+from typing import Any, Final
+
+from strongroom.identity.factors.records import CEREMONIES, FACTORS, MFA_PENDING
+from strongroom.identity.records import (
+    ENTITIES,
+    GROUP_MEMBERS,
+    MERGED,
+    REGISTRATIONS,
+)
+from strongroom.identity.tokens import CUBBYHOLE
+from strongroom.storage.register import Register, micros
+from strongroom.storage.transaction import Stamp, Transaction
+
+HOLDER_LEFT: Final = "its holder has left"
+WITHDRAWN: Final = "withdrawn"
+_MINE = (
+    "WITH RECURSIVE mine(lookup) AS (SELECT lookup FROM token WHERE entity IN ({marks}) "
+    "UNION SELECT t.lookup FROM token t JOIN mine m ON t.parent = m.lookup) "
+)
+_IN = "IN (SELECT lookup FROM mine)"
+_HEX = {"sqlite": "lower(hex(lookup))", "postgresql": "encode(lookup, 'hex')"}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody whose access was ended. `kind` is person or workload.
+
+    `queued_at` says when what they knew was queued for rotation; `missed_at` when the check found
+    something of theirs that still lived.
+    """
+
+    entity: str
+    kind: str
+    at: datetime
+    by: str
+    why: str
+    ended: dict[str, dict[str, float]]
+    queued_at: datetime | None = None
+    missed_at: datetime | None = None
+    entry: int | None = None
+
+
+LEAVERS = Register("leaver", Leaver, key=("entity",), guarded=True)
+
+
+@dataclass(slots=True)
+class Ending:
+    """Ends what is an entity's, and measures it."""
+
+    tx: Transaction
+    database: str  # its kind: the two write digests as text each in their own way
+    entity: str
+    now: datetime
+    by: str
+    ended: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """End everything that rows of the core hold."""
+        ids = [self.entity, *(m.id for m in await self.tx.all(MERGED, entity=self.entity))]
+        mine = _MINE.format(marks=", ".join("?" * len(ids)))
+        for name, work in self._works(mine, ids).items():
+            await self.timed(name, work)
+        self.tx.changed(f"entity:{self.entity}")
+        self.tx.changed("tokens")  # of other entities too, where they are below one of theirs
+
+    async def timed(self, name: str, work: Callable[[], Awaitable[int]]) -> None:
+        """Do a part, and note how many it ended and in what time."""
+        begun = perf_counter()
+        count = await work()
+        self.ended[name] = {"count": count, "ms": round((perf_counter() - begun) * 1000, 3)}
+
+    def _works(self, mine: str, ids: Sequence[str]) -> Mapping[str, Callable[[], Awaitable[int]]]:
+        return {
+            "sessions": lambda: self._swept(mine, ids, "sign_in", f"lookup {_IN}"),
+            "leases": lambda: self._leases(mine, ids),
+            "cubbyholes": lambda: self._cubbyholes(mine, ids),
+            "tokens": lambda: self._swept(mine, ids, "token", f"lookup {_IN}"),
+            "logins_waiting": lambda: self._dropped(MFA_PENDING),
+            "enrolments": lambda: self._dropped(CEREMONIES),
+            "factors": self._factors,
+            "groups": lambda: self._dropped(GROUP_MEMBERS),
+            "policies": self._policies,
+            "registrations": self._registrations,
+        }
+
+    async def _counted(self, mine: str, ids: Sequence[str], table: str, which: str) -> int:
+        sql = f"{mine}SELECT count(*) FROM {table} WHERE {which}"  # noqa: S608 - names are ours
+        [[count]] = await self.tx.reader.rows(sql, ids)
+        return int(count)
+
+    async def _swept(self, mine: str, ids: Sequence[str], table: str, which: str) -> int:
+        count = await self._counted(mine, ids, table, which)
+        self.tx.run(f"{mine}DELETE FROM {table} WHERE {which}", ids)  # noqa: S608
+        return count
+
+    async def _leases(self, mine: str, ids: Sequence[str]) -> int:
+        at = micros(self.now)
+        count = await self._counted(mine, ids, "lease", f"token {_IN} AND expires_at > {at:d}")
+        which = f"token {_IN} AND expires_at > ?"
+        sql = f"{mine}UPDATE lease SET expires_at = ?, entry = ? WHERE {which}"  # noqa: S608
+        self.tx.run(sql, (*ids, at, Stamp.ENTRY, at), stamped=True)
+        return count
+
+    async def _cubbyholes(self, mine: str, ids: Sequence[str]) -> int:
+        text = _HEX.get(self.database, _HEX["postgresql"])
+        of_mine = f"substr(key, 1, 64) IN (SELECT {text} FROM mine)"  # noqa: S608
+        which = f"mount = '{CUBBYHOLE}' AND {of_mine}"
+        return await self._swept(mine, ids, "cell", which)
+
+    async def _dropped(self, register: Register[Any]) -> int:
+        rows, broken = await self.tx.examine(register, entity=self.entity)
+        for row in rows:
+            self.tx.delete(register, *(getattr(row, name) for name in register.key))
+        for each in broken:
+            self.tx.delete(register, *each.key)
+        return len(rows) + len(broken)
+
+    async def _factors(self) -> int:
+        rows, broken = await self.tx.examine(FACTORS, entity=self.entity)
+        working = [row for row in rows if not row.disabled]
+        for row in working:
+            self.tx.put(FACTORS, replace(row, disabled=HOLDER_LEFT))
+        for each in broken:
+            self.tx.delete(FACTORS, *each.key)
+        return len(working) + len(broken)
+
+    async def _policies(self) -> int:
+        entity = await self.tx.get(ENTITIES, self.entity)
+        if entity is None or not entity.policies:
+            return 0
+        self.tx.put(ENTITIES, replace(entity, policies=(), updated_at=self.now))
+        return len(entity.policies)
+
+    async def _registrations(self) -> int:
+        rows, _ = await self.tx.examine(REGISTRATIONS, state="pending")
+        own = [row for row in rows if self.entity in row.requesters]
+        for row in own:
+            gone = replace(row, state=WITHDRAWN, decided_by=self.by, decided_at=self.now)
+            self.tx.put(REGISTRATIONS, gone)
+        return len(own)
