@@ -47,7 +47,8 @@ def asked(path: str, operation: Operation, *environments: str) -> list[str]:
         ("sys/policies/acl/admin", Operation.UPDATE, (), ["policies"]),
         ("sys/policy/admin", Operation.DELETE, (), ["policies"]),
         ("sys/policies/acl/admin", Operation.READ, (), []),
-        ("strongroom/factors/totp", Operation.CREATE, (), ["factors"]),
+        ("strongroom/factors/totp", Operation.CREATE, (), []),  # asks for one in the request
+        ("strongroom/factors/rules/admins", Operation.UPDATE, (), ["factors"]),
         ("strongroom/people/ada/factors/x", Operation.DELETE, (), ["factors"]),
         ("strongroom/registrations/1/approve", Operation.UPDATE, (), ["approvals"]),
         ("strongroom/evidence/pack", Operation.UPDATE, (), ["exports"]),

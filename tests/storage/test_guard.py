@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import assume, given
@@ -25,18 +25,30 @@ BARRIER = fresh_barrier()
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SAMPLES: dict[Any, Any] = {
     str: "ä\u2028'\U0010ffff",
-    str | None: None,
     int: -(2**63),
+    float: 2.5,
     bool: True,
     bytes: b"\0\xff",
-    bytes | None: b"",
     datetime: AT,
-    datetime | None: None,
     timedelta: timedelta(days=-1),
-    tuple[str, ...]: ("a", ""),
-    dict[str, str]: {"b": "1", "a": "\U0001f511"},
-    dict[str, object]: {"x": [1, 2.5, None]},
+    object: [1, 2.5, None],
 }
+
+
+def sample(hint: Any) -> Any:
+    """Return a value of a column's type that is awkward to store; None where it may be."""
+    if type(None) in get_args(hint):
+        return None
+    if get_origin(hint) is tuple:
+        each = sample(get_args(hint)[0])
+        return (each, each)
+    if get_origin(hint) is dict:
+        each = sample(get_args(hint)[1])
+        return {"b": each, "a": each}
+    if is_dataclass(hint):
+        hints = get_type_hints(hint)
+        return hint(**{f.name: sample(hints[f.name]) for f in fields(hint)})
+    return SAMPLES[hint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +63,15 @@ PAIRS = Register("pair", Pair, key=("first",), guarded=True)
 
 
 def test_what_authorization_goes_by_is_guarded() -> None:
-    assert set(GUARDED) == {
-        *("token", "entity", "alias", "policy", "policy_version", "environment", "mount")
+    assert set(GUARDED) >= {
+        *("token", "entity", "alias", "policy", "policy_version", "environment", "mount"),
+        *("merged_entity", "entity_group", "group_member", "group_alias"),
+        *("person", "workload", "registration"),
+        *("factor", "factor_ceremony", "factor_rule"),
+        *("mfa_method", "mfa_enforcement", "mfa_pending"),
+        *("sign_in", "step_up_rule"),
     }
+    assert not set(GUARDED) & {"cell", "lease", "lockout", "factor_lockout", "sink_cursor"}
 
 
 @pytest.mark.parametrize("register", GUARDED.values(), ids=GUARDED)
@@ -155,7 +173,7 @@ async def test_a_row_comes_back_from_the_database_and_holds(
     desk: Desk, register: Register[Any]
 ) -> None:
     hints = get_type_hints(register.row)
-    row = register.row(**{c.name: SAMPLES[hints[c.name]] for c in register.columns})
+    row = register.row(**{c.name: sample(hints[c.name]) for c in register.columns})
     tx = desk.transaction()
     tx.put(register, row)
     made = await desk.commit(tx)

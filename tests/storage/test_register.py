@@ -28,6 +28,7 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     int: numbers,
     bytes: st.binary(max_size=12),
+    float: st.floats(allow_nan=False, allow_infinity=False),
     bool: st.booleans(),
     datetime: moments,
     timedelta: durations,
