@@ -368,6 +368,13 @@ def digest_of(leaf: bytes) -> bytes:
     return sha256(b"\0" + leaf).digest()
 
 
+def _severity(event: Event) -> int:
+    """Return OCSF's: high for what calls for somebody to look, else informational or low."""
+    if "alert" in event.details:
+        return 4
+    return 1 if event.ok else 2
+
+
 def _fields(event: Event) -> dict[str, Any]:
     class_uid, category = class_of(event.code)
     activity = _activity(class_uid, event)
@@ -378,7 +385,7 @@ def _fields(event: Event) -> dict[str, Any]:
         "activity_id": activity,
         "type_uid": class_uid * 100 + activity,
         "time": (event.time - EPOCH) // MILLISECOND,
-        "severity_id": 1 if event.ok else 2,
+        "severity_id": _severity(event),
         "status_id": 1 if event.ok else 2,
         "metadata": {
             "version": OCSF,

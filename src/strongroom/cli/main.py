@@ -59,6 +59,7 @@ ENTRIES = {
     "auth": _entry("mounts:auth", "Auth methods and where they are mounted.", _ACCESS),
     "server": _entry("server:server", "Run the server.", _RUNNING),
     "init": _entry("seal:init", "Make the keys of a new server.", _RUNNING),
+    "bootstrap": _entry("bootstrap:bootstrap", "The first administrator.", _RUNNING),
     "unseal": _entry("seal:unseal", "Give one key share.", _RUNNING),
     "seal": _entry("seal:seal", "Close the server until it is unsealed.", _RUNNING),
     "operator": _entry("operator:operator", "Rotate and rekey; a new root token.", _RUNNING),

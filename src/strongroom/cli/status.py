@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from strongroom.cli.commands import command, field_option, in_session
-from strongroom.cli.errors import OK, REFUSED
+from strongroom.cli.errors import OK, REFUSED, CommandError
 from strongroom.cli.render import Mark
 from strongroom.cli.replies import pick
 from strongroom.cli.session import Session
@@ -31,6 +31,7 @@ def status(session: Session, field: str | None) -> int:
     else:
         session.answer(found, lambda: show(session, found))
         _advise(session, found)
+        _warn(session, found)
     return REFUSED if found.get("sealed") else OK
 
 
@@ -43,6 +44,21 @@ def _advise(session: Session, found: dict[str, Any]) -> None:
     if not found.get("initialized"):
         todo = "make its keys with `strongroom init`"
     session.output.note(f"note: {todo}")
+
+
+def _warn(session: Session, found: dict[str, Any]) -> None:
+    """Tell of root tokens that a quorum made and that still live, to whoever may know of them."""
+    if session.output.as_json or found.get("sealed") or session.token is None:
+        return
+    try:
+        data = (session.client.get("strongroom/alerts", wrapped=False) or {}).get("data") or {}
+    except CommandError:
+        return  # somebody who may not, another server, or a token that is over
+    for alert in data.get("alerts") or ():
+        if alert.get("lives"):
+            made, accessor = alert.get("at"), alert.get("accessor")
+            told = f"a root token was generated {made} and lives; accessor {accessor}"
+            session.output.note(f"alert: {told}")
 
 
 def show(session: Session, found: dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ from strongroom.core.router import Routes
 from strongroom.core.server import Server
 from strongroom.core.system.about import AboutRoutes
 from strongroom.core.system.access import AccessRoutes
+from strongroom.core.system.alerts import AlertRoutes
+from strongroom.core.system.bootstrap import BootstrapRoutes
 from strongroom.core.system.capabilities import CapabilityRoutes
 from strongroom.core.system.clock import ClockRoutes
 from strongroom.core.system.devices import DeviceRoutes
@@ -62,6 +64,8 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *EnvironmentRoutes().routes(),
                 *AccessRoutes(server).routes(),
                 *IdentitySettingRoutes().routes(),
+                *BootstrapRoutes(server).routes(),
+                *AlertRoutes().routes(),
                 *PeopleRoutes().routes(),
                 *WorkloadRoutes().routes(),
                 *LeavingRoutes(server).routes(),

@@ -6,7 +6,8 @@ Vault   `sys/generate-root` asks for no token and answers without an envelope, a
 Differs A wrong share is named and costs nothing. The passphrase stands for the share of a seal
         that has one. PGP is refused. Who may cancel: see `core.system.ceremonies`.
 Trust   Whoever gives the last share gets the encoded token; without the password it is nothing.
-        A new root token is an entry with its accessor, and each of its uses is one.
+        A new root token is an entry with its accessor, an `alert` and high severity, and each of
+        its uses is one; `strongroom/alerts` lists it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Generating, Quorum, decode_share
 from strongroom.core.server import Server
+from strongroom.core.system.alerts import alert_root
 from strongroom.core.system.ceremonies import (
     Cancel,
     Share,
@@ -148,7 +150,7 @@ class GenerateRootRoutes:
             step(call, lambda: generating.given.keep(keep))
             data = {**self._status(generating), "progress": quorum.count}
             return Reply(data, bare=self._bare)
-        return self._make(call, generating, quorum.count)
+        return await self._make(call, generating, quorum.count)
 
     async def _quorum(self, generating: Generating, key: Secret) -> tuple[Quorum, bytes]:
         """Judge a share, or the passphrase; InputError if it is wrong."""
@@ -162,13 +164,14 @@ class GenerateRootRoutes:
             self._seal.root_of(quorum.key, settings)
         return quorum, share
 
-    def _make(self, call: SystemCall, generating: Generating, count: int) -> Reply:
+    async def _make(self, call: SystemCall, generating: Generating, count: int) -> Reply:
         issued = self._server.tokens.issue(
             call.transaction,
             Wanted(path="auth/token/root", display="root", policies=("root",)),
             call.now,
         )
         call.details |= {"complete": True, "root_accessor": issued.token.accessor}
+        await alert_root(call, issued.token.accessor)
         encoded = Secret(encoded_token(issued.text.reveal(), generating.otp))
         step(call, lambda: setattr(self._seal, "generating", None))
         done = {"progress": count, "complete": True, "encoded_token": encoded}

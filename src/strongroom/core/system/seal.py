@@ -1,6 +1,7 @@
 """`sys/init`, `unseal`, `seal`, `seal-status`, `health`, `leader`: the server's own state.
 
-Vault   Bare bodies, without the envelope; `sys/health` tells the state by its status.
+Vault   Bare bodies, without the envelope; `sys/health` tells the state by its status. A field of
+        ours, `bootstrap` of `sys/init`: see `core.system.bootstrap`.
 Trust   All but `sys/seal` ask for no token: whoever has the shares may use them, from anywhere
         that reaches the port. Every call is an entry, polls collapsed (`core.noise`).
 Order   Keys are in force in memory only after the commit of the entry that says so, and only over
@@ -23,6 +24,7 @@ from strongroom.base.version import VERSION
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Keyring, decode_share
 from strongroom.core.server import Server
+from strongroom.core.system.bootstrap import new_bootstrap
 from strongroom.core.system.ceremonies import by_passphrase, step
 from strongroom.core.system.first import first_rows
 from strongroom.core.system.rotation import count_down
@@ -43,6 +45,9 @@ class Init:
     recovery_shares: Annotated[int, Help("For auto-unseal; not used.")] = 0
     recovery_threshold: Annotated[int, Help("For auto-unseal; not used.")] = 0
     recovery_pgp_keys: Annotated[tuple[str, ...], Help("Not supported.")] = ()
+    bootstrap: Annotated[
+        bool, Help("Give a code for `strongroom/bootstrap`, and no root token.")
+    ] = False
     stored_shares: Annotated[int, Help("Not used.", shown=False)] = 0
 
 
@@ -152,29 +157,37 @@ class SealRoutes:
         call.transaction.barrier = barrier
         await first_rows(call)
         put_mark(call.transaction, NOTHING)
-        root = server.tokens.issue(
-            call.transaction,
-            Wanted(
-                path="auth/token/root",
-                display="root",
-                policies=("root",),
-                id=settings.dev_root_token,
-            ),
-            call.now,
-        )
         call.details |= {
             "seal": settings.seal_type,
             "shares": stored.shares,
             "threshold": stored.threshold,
-            "root_accessor": root.token.accessor,
         }
+        begun = self._begin(call, barrier, given)
         step(call, lambda: setattr(seal, "settings", stored))
         if stored.type == "passphrase":
             call.details["unsealed"] = True
             call.after_commit(lambda: server.open_with(key, keyring))
         hexed = [Secret(share.hex()) for share in shares]
         based = [Secret(_base64(share)) for share in shares]
-        return Reply({"keys": hexed, "keys_base64": based, "root_token": root.text}, bare=True)
+        return Reply({"keys": hexed, "keys_base64": based, **begun}, bare=True)
+
+    def _begin(self, call: SystemCall, barrier: Barrier, given: Init) -> dict[str, object]:
+        """Return what the first person begins with: a root token, or a code and none."""
+        if given.bootstrap:
+            call.details["bootstrap"] = True
+            return {"root_token": "", **new_bootstrap(call, barrier)}
+        root = self._server.tokens.issue(
+            call.transaction,
+            Wanted(
+                path="auth/token/root",
+                display="root",
+                policies=("root",),
+                id=self._server.settings.dev_root_token,
+            ),
+            call.now,
+        )
+        call.details["root_accessor"] = root.token.accessor
+        return {"root_token": root.text}
 
     async def status(self, call: SystemCall, _given: Nothing) -> Reply:
         if self._seal.settings is None:
