@@ -17,6 +17,9 @@ from strongroom.sdk.control import (
     DailyCheckpoint,
     EnvironmentFact,
     Evidence,
+    FactorFact,
+    FactorRuleFact,
+    FreshFactor,
     GuardedRow,
     Item,
     ListenerFact,
@@ -24,12 +27,16 @@ from strongroom.sdk.control import (
     LogEntry,
     MatrixRow,
     Period,
+    PersonFact,
     Prober,
     Refusal,
     RuleFact,
     Searched,
+    SecretIdFact,
     Setback,
     Verdict,
+    WayIn,
+    WorkloadFact,
     WriteRoute,
     verdict,
 )
@@ -50,9 +57,10 @@ def entry(index: int, code: str, on: float = 1, **own: object) -> LogEntry:
         index=index,
         time=day(on),
         code=code,
-        operation="read",
-        path="secret/one",
-        actor="e-1",
+        operation=str(own.pop("operation", "read")),
+        path=str(own.pop("path", "secret/one")),
+        actor=str(own.pop("actor", "e-1")),
+        kind=str(own.pop("kind", "")),
         source="203.0.113.9",
         ok=bool(own.pop("ok", True)),
         token=str(own.pop("token", "")),
@@ -159,6 +167,39 @@ class FakeAccess:
 
 
 @dataclass
+class FakeIdentities:
+    persons: Sequence[PersonFact] = ()
+    machines: Sequence[WorkloadFact] = ()
+    enrolled: Sequence[FactorFact] = ()
+    demands: Sequence[FactorRuleFact] = ()
+    ways: Sequence[WayIn] = ()
+    secrets: Sequence[SecretIdFact] = ()
+    fresh: Mapping[str, FreshFactor] = field(default_factory=dict)  # by the beginning of a path
+
+    async def people(self) -> Sequence[PersonFact]:
+        return self.persons
+
+    async def workloads(self) -> Sequence[WorkloadFact]:
+        return self.machines
+
+    async def factors(self) -> Sequence[FactorFact]:
+        return self.enrolled
+
+    async def factor_rules(self) -> Sequence[FactorRuleFact]:
+        return self.demands
+
+    async def ways_in(self) -> Sequence[WayIn]:
+        return self.ways
+
+    async def secret_ids(self) -> AsyncIterator[SecretIdFact]:
+        for each in self.secrets:
+            yield each
+
+    async def step_up(self, path: str, operation: str) -> Sequence[FreshFactor]:
+        return [rule for start, rule in self.fresh.items() if path.startswith(start)]
+
+
+@dataclass
 class FakeProbe:
     """Answers every request alike, and remembers them; the log gets an entry for each."""
 
@@ -244,10 +285,18 @@ def evidence(**parts: Any) -> Evidence:
         storage=parts.get("storage", FakeStorage()),
         tokens=parts.get("tokens", FakeTokens()),
         access=parts.get("access", FakeAccess()),
+        identities=parts.get("identities", FakeIdentities()),
         probe=parts.get("probe", FakeProbe(log)),
         places=parts.get("places", FakePlaces()),
         listeners=parts.get("listeners", FakeListeners()),
     )
+
+
+def login(index: int, *factors: str, on: float = 1, **own: object) -> LogEntry:
+    """A login of a person that gave a token, with what was shown in it."""
+    plain: dict[str, Any] = {"kind": "user", "path": "auth/userpass/login/ada"}
+    plain |= {"operation": "update", "token": f"t-{index}", "factors": list(factors)}
+    return entry(index, "auth.login", on, **(plain | own))
 
 
 async def items(control: ControlTest, **parts: Any) -> list[Item]:

@@ -29,22 +29,11 @@ def _judge(rule: RuleFact) -> Item:
     granted = [c for c in rule.capabilities if c != "deny"]
     if not granted:
         return Item(subject, True, "grants nothing", proof)
-    if problem := _problem(rule):
+    if problem := rule.broad:
         if rule.policy in APPROVED:
             return Item(subject, True, f"{problem}; approved", proof)
         return Item(subject, False, problem, proof)
     return Item(subject, True, ", ".join(granted), proof)
-
-
-def _problem(rule: RuleFact) -> str:
-    wild = rule.pattern.endswith("*") or "+" in rule.pattern.split("/")
-    if rule.pattern.strip("+/") in ("*", ""):
-        return "covers every path there is"
-    if rule.within:
-        return f"covers all of {', '.join(rule.within)}"
-    if wild and "sudo" in rule.capabilities:
-        return "grants sudo on a wildcard"
-    return ""
 
 
 CONTROL = ControlTest(

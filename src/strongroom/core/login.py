@@ -23,6 +23,7 @@ from strongroom.audit.entry import Actor, Kind
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
+from strongroom.core.records import Mount
 from strongroom.core.second_factor import (
     FirstFactor,
     SecondFactors,
@@ -81,7 +82,7 @@ class Logins:
             if str(error) not in {login.refused, str(DeniedError())}:
                 attempt.details = {**attempt.details, "because": str(error)}
             raise InputError("", login.refused) from None
-        if _locks(live) and _locked(await _lockout(tx, live, subject), call.now):
+        if locks(live.row) and _locked(await _lockout(tx, live, subject), call.now):
             raise InputError("", login.refused)
         await self._forget_failures(tx, live, subject)
         known = Known(live.row.accessor, proof.alias, proof.alias_metadata)
@@ -159,7 +160,7 @@ class Logins:
         except StrongroomError:
             return  # nobody was named
         attempt.clear_path = login.knows is not None and await login.knows(call, given)
-        if not _locks(live):
+        if not locks(live.row):
             return
         subject = login.subject(given)
         if not subject or len(subject) > 512:
@@ -170,7 +171,7 @@ class Logins:
             attempt.reason = "locked out"
             tx.put(LOCKOUTS, row)
             return
-        most, forget, lock = _lockout_rules(live)
+        most, forget, lock = lockout_rules(live.row)
         recent = row is not None and now - row.last_at < forget
         failures = (row.failures if row is not None and recent else 0) + 1
         locked = now + lock if failures >= most else None
@@ -210,13 +211,14 @@ def _locked(row: Lockout | None, now: datetime) -> bool:
     return row is not None and row.locked_until is not None and now < row.locked_until
 
 
-def _locks(live: Live) -> bool:
-    return not live.row.config.get("user_lockout_disable")
+def locks(mount: Mount) -> bool:
+    """Say whether failed logins lock a name out there."""
+    return not mount.config.get("user_lockout_disable")
 
 
-def _lockout_rules(live: Live) -> tuple[int, timedelta, timedelta]:
+def lockout_rules(mount: Mount) -> tuple[int, timedelta, timedelta]:
     """Return how many failures lock out, when one is forgotten, and for how long it locks."""
-    tuned = live.row.config
+    tuned = mount.config
 
     def duration(name: str, otherwise: timedelta) -> timedelta:
         seconds = tuned.get(name)

@@ -79,6 +79,7 @@ class Facts:
                 explicit_max_ttl=token.explicit_max_ttl,
                 period=token.period,
                 entry=token.entry,
+                entity=token.entity,
             )
 
     async def _tokens(self, now: datetime) -> AsyncIterator[Token]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from strongroom.audit.log import Published
 from strongroom.core.server import Server
 from strongroom.evidence.access_facts import Facts
+from strongroom.evidence.identity_facts import IdentityFacts
 from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.places import SearchedPlaces
 from strongroom.evidence.probing import Probing
@@ -46,6 +47,7 @@ def gather(server: Server, log: LogReading, surroundings: Surroundings) -> Evide
         storage=StorageWalk(server),
         tokens=facts,
         access=facts,
+        identities=IdentityFacts(server),
         probe=Probing(server),
         places=SearchedPlaces(server, surroundings),
         listeners=Asked(surroundings),

@@ -34,6 +34,7 @@ WITNESSED = (
     "WHERE c.size <= ? ORDER BY c.size DESC LIMIT 1"
 )
 COSIGNATURES = "SELECT line FROM cosignature WHERE size = ? ORDER BY witness"
+KINDS = {1: "user", 2: "admin", 3: "system", 4: "service"}  # OCSF's user types
 _decode = msgspec.json.Decoder().decode
 
 
@@ -58,8 +59,10 @@ def decoded(index: int, leaf: bytes) -> LogEntry:
         path=_text(own.get("path")),
         actor=user,
         token=_text(_part(actor, "session").get("uid")) or "",
+        kind=_kind(_part(actor, "user").get("type_id") or _part(event, "user").get("type_id")),
         source=_text(source.get("ip") or source.get("name") or address),
         ok={1: True, 2: False}.get(event.get("status_id", 0)),
+        reason=_text(event.get("status_detail")) or "",
         simulated=own.get("clock") == "simulated",
         own=own,
     )
@@ -68,6 +71,10 @@ def decoded(index: int, leaf: bytes) -> LogEntry:
 def _part(event: dict[str, Any], name: str) -> dict[str, Any]:
     found = event.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _kind(value: object) -> str:
+    return KINDS.get(value, "") if isinstance(value, int) else ""
 
 
 def _text(value: object) -> str | None:

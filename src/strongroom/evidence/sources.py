@@ -19,8 +19,15 @@ from strongroom.evidence.canonical import canonical, digest
 
 # What every verdict depends on beside the control's own module: where facts come from, how they
 # are added up and written down, and the mathematics of the log.
-SHARED = ("controls/__init__.py", "crypto/", "evidence/", "sdk/control.py")
-KINDS = (".py", ".toml", ".typ")
+SHARED = (
+    "controls/__init__.py",
+    "crypto/",
+    "evidence/",
+    "sdk/control.py",
+    "sdk/leavers.py",
+    "sdk/logins.py",
+)
+KINDS = (".css", ".html", ".js", ".py", ".svg", ".toml", ".typ")
 
 
 def digests(package: Traversable) -> dict[str, str]:

@@ -93,6 +93,8 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "registration.mac": "MACs of rows",
     "rotation_due.mac": "MACs of rows",
     "scim_user.mac": "MACs of rows",
+    "sign_in.mac": "MACs of rows",
+    "step_up_rule.mac": "MACs of rows",
     "token.mac": "MACs of rows",
     "workload.mac": "MACs of rows",
 }

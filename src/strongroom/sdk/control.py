@@ -23,6 +23,19 @@ from typing import Any, Protocol
 # Requests that are committed together may stand in another order than their times; a clock that
 # is corrected goes back by less. What goes back further than this is said.
 CLOCK_TOLERANCE = timedelta(seconds=2)
+# Whoever changes something there decides what others may do.
+ADMINISTRATION = (
+    "sys/policies/",
+    "sys/policy/",
+    "sys/auth/",
+    "sys/mounts/",
+    "identity/",
+    "strongroom/environments/",
+    "strongroom/factors/rules/",
+    "strongroom/people/",
+    "strongroom/registrations/+/approve",
+    "strongroom/step-up/rules/",
+)
 
 # -- what a test says --------------------------------------------------------------------------
 
@@ -97,8 +110,10 @@ class LogEntry:
     path: str | None = None
     actor: str | None = None
     token: str = ""  # accessor
+    kind: str = ""  # of the actor: "user", "admin", "system", "service", or nothing
     source: str | None = None  # network address, or "strongroom" for the server's own acts
     ok: bool | None = None
+    reason: str = ""  # why it was refused or failed
     simulated: bool = False
     own: Mapping[str, Any] = field(default_factory=dict)  # what the schema has no place for
 
@@ -264,6 +279,7 @@ class LiveToken:
     explicit_max_ttl: timedelta
     period: timedelta
     entry: int | None
+    entity: str = ""
 
 
 class Tokens(Protocol):
@@ -332,6 +348,29 @@ class RuleFact:
     within: tuple[str, ...]
     entry: int | None
 
+    @property
+    def broad(self) -> str:
+        """Say how it grants more than a task takes; nothing if it does not."""
+        wild = self.pattern.endswith("*") or "+" in self.pattern.split("/")
+        if self.pattern.strip("+/") in ("*", ""):
+            return "covers every path there is"
+        if self.within:
+            return f"covers all of {', '.join(self.within)}"
+        if wild and "sudo" in self.capabilities:
+            return "grants sudo on a wildcard"
+        return ""
+
+    @property
+    def privileged(self) -> str:
+        """Say how it lets its holders decide what others may; nothing if it does not."""
+        granted = set(self.capabilities) - {"deny"}
+        if granted and self.broad:
+            return self.broad
+        changes = granted & {"create", "update", "patch", "delete"}
+        if changes and self.pattern.startswith(ADMINISTRATION):
+            return f"changes {self.pattern}"
+        return ""
+
 
 class Access(Protocol):
     """Policies and identities, as data."""
@@ -350,6 +389,137 @@ class Access(Protocol):
 
     def rules(self) -> AsyncIterator[RuleFact]:
         """Give every rule of every stored policy."""
+        ...
+
+
+# -- who there is ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorFact:
+    """A second factor that somebody has enrolled, or a method that is set up (`entity` empty).
+
+    `shown`: its holder has shown it at least once. `disabled` says why it is not taken any more.
+    """
+
+    id: str
+    entity: str
+    kind: str
+    shown: bool = True
+    user_verified: bool = False
+    disabled: str = ""
+    entry: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFact:
+    """Somebody who is registered as a person. `problem`: the row is not as it was written."""
+
+    entity: str
+    name: str = ""
+    active: bool = True
+    worker: str = "employee"
+    contract: str = ""
+    ends_at: datetime | None = None
+    left_at: datetime | None = None
+    created_at: datetime | None = None
+    policies: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    entry: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadFact:
+    """What is registered as a workload. `owner_problem`: why its owner is nobody who is there."""
+
+    entity: str
+    name: str = ""
+    active: bool = True
+    owner: str = ""
+    owner_problem: str = ""
+    vendor: str = ""
+    ends_at: datetime | None = None
+    left_at: datetime | None = None
+    created_at: datetime | None = None
+    entry: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorRuleFact:
+    """Who holds one of these policies, or is in one of these groups, needs one of these kinds."""
+
+    name: str
+    policies: tuple[str, ...]
+    groups: tuple[str, ...]
+    kinds: tuple[str, ...]
+    entry: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayIn:
+    """An auth mount, and what locks a name out there after failed logins."""
+
+    path: str
+    method: str
+    locks: bool
+    failures: int
+    lasts: timedelta
+    entry: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretIdFact:
+    """A secret id of an AppRole that would be accepted now. `ends`: it has an end."""
+
+    mount: str
+    digest: str
+    ends: bool
+    entry: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshFactor:
+    """A rule that asks people for a fresh factor, as it holds now. `kinds` empty: any."""
+
+    name: str
+    within: timedelta
+    kinds: tuple[str, ...] = ()
+
+
+class Identities(Protocol):
+    """People and workloads, and what they log in with. As of now."""
+
+    async def people(self) -> Sequence[PersonFact]:
+        """Return everybody who is registered as a person, also who has left."""
+        ...
+
+    async def workloads(self) -> Sequence[WorkloadFact]:
+        """Return everything that is registered as a workload, also what is decommissioned."""
+        ...
+
+    async def factors(self) -> Sequence[FactorFact]:
+        """Return every enrolled factor, and every method of login MFA."""
+        ...
+
+    async def factor_rules(self) -> Sequence[FactorRuleFact]:
+        """Return the rules that demand factors."""
+        ...
+
+    async def ways_in(self) -> Sequence[WayIn]:
+        """Return every auth mount."""
+        ...
+
+    def secret_ids(self) -> AsyncIterator[SecretIdFact]:
+        """Give every secret id of every AppRole mount."""
+        ...
+
+    async def step_up(self, path: str, operation: str) -> Sequence[FreshFactor]:
+        """Return the rules that a request of a person falls under."""
         ...
 
 
@@ -479,6 +649,7 @@ class Evidence:
     storage: Storage
     tokens: Tokens
     access: Access
+    identities: Identities
     probe: Probe
     places: Places
     listeners: Listeners

@@ -1,0 +1,129 @@
+"""T20: nobody has a credential before another person approved the registration.
+
+Population  Every person and workload that was registered, or logged in for the first time, in the
+            period.
+Holds when  A request to register it was approved, by somebody who did not ask, and the entry of
+            that is before its first login.
+Not judged  An approval whose entry was cut; a row that is not as it was written.
+Trust       Order is that of the log, not of the clock. Who asked and who decided are in the
+            entries; that the server refuses one who asked as the decider is of its own code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from strongroom.sdk.control import (
+    ControlTest,
+    Evidence,
+    Item,
+    Kind,
+    LogEntry,
+    Period,
+    PersonFact,
+    WorkloadFact,
+)
+from strongroom.sdk.logins import CODES, login_of
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+APPROVE = "registration.approve"
+ASK = ("registration.request", "registration.edit")
+
+
+@dataclass
+class Story:
+    """What the log tells of registrations and of first logins."""
+
+    end: int  # of the period, as an index
+    approved: dict[str, LogEntry] = field(default_factory=dict)
+    asked: dict[str, set[str]] = field(default_factory=dict)
+    came: dict[str, LogEntry] = field(default_factory=dict)
+
+    def follow(self, entry: LogEntry) -> None:
+        """Take over what an entry says."""
+        if entry.index >= self.end or not entry.ok:
+            return
+        registration = str(entry.own.get("registration", ""))
+        if entry.code in ASK:
+            self.asked.setdefault(registration, set()).add(entry.actor or "")
+        elif entry.code == APPROVE:
+            self.approved.setdefault(str(entry.own.get("entity", "")), entry)
+        elif (login := login_of(entry)) is not None and _is_entity(login.who):
+            self.came.setdefault(login.who, entry)
+
+
+async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
+    """Give an item for each that is new."""
+    first, end = await evidence.log.stretch(period.start, period.end)
+    story = Story(end)
+    async for entry in evidence.log.entries(BEGINNING, period.end, (APPROVE, *ASK, *CODES)):
+        story.follow(entry)
+        if entry.code == APPROVE and entry.ok and entry.lacks("entity", "registration"):
+            because = "an approval that was cut: whom it made is not in it"
+            yield Item(f"entry {entry.index}", None, because, (entry.index,))
+    rows: list[PersonFact | WorkloadFact] = [*await evidence.identities.people()]
+    rows += await evidence.identities.workloads()
+    for row in rows:
+        if row.problem:
+            because = f"not as it was written: {row.problem}"
+            yield Item(f"entity {row.entity}", None, because)
+    names = {row.entity: row.name for row in rows}
+    sound = [(row.entity, row.created_at) for row in rows if not row.problem]
+    made = [who for who, since in sound if since is not None and since in period]
+    newly = [who for who, entry in story.came.items() if entry.index >= first]
+    for who in dict.fromkeys((*made, *newly)):
+        name = f"{names[who]} ({who})" if names.get(who) else f"entity {who}"
+        yield _judge(name, story.approved.get(who), story.came.get(who), story.asked)
+
+
+def _is_entity(who: str) -> bool:
+    return bool(who) and not who.startswith(("token:", "control:")) and who not in _NOBODY
+
+
+_NOBODY = ("system", "anonymous", "root")
+
+
+def _judge(
+    subject: str, approval: LogEntry | None, login: LogEntry | None, asked: dict[str, set[str]]
+) -> Item:
+    came = (login.index,) if login is not None else ()
+    if approval is None:
+        because = "logged in" if came else "registered"
+        return Item(subject, False, f"{because}, and no registration was approved", came)
+    proof = (approval.index, *came)
+    requesters = asked.get(str(approval.own.get("registration", "")), set())
+    if not requesters:
+        return Item(subject, None, "approved, and no entry says who asked", proof)
+    if approval.actor in requesters:
+        return Item(subject, False, "approved by who asked for it", proof)
+    if login is not None and login.index < approval.index:
+        because = f"logged in at entry {login.index}, before it was approved"
+        return Item(subject, False, because, proof)
+    later = f", first login at entry {login.index}" if login is not None else ", no login yet"
+    return Item(subject, True, f"approved at entry {approval.index}{later}", proof)
+
+
+CONTROL = ControlTest(
+    id="T20",
+    title="Approved before anything is issued",
+    kind=Kind.POP,
+    population=(
+        "Every person and workload that was registered in the period, or logged in for the first "
+        "time in it"
+    ),
+    procedure=(
+        "From the whole log took every request to register somebody, every approval, and the "
+        "first login of each entity. Compared their places, and who asked with who approved."
+    ),
+    holds_when=(
+        "Each was approved by somebody who did not ask, at an earlier place of the log than its "
+        "first login."
+    ),
+    limits=(
+        "Credentials that were never used, and those handed out beside the server, are not seen. "
+        "Who was registered before the period is not judged."
+    ),
+    evaluate=evaluate,
+)

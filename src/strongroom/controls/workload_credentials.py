@@ -1,0 +1,106 @@
+"""T10: workloads come in by what is short-lived, and hold nothing that lasts.
+
+Population  Each way by which a workload logged in in the period, each secret id that would be
+            accepted now, and each live token of a workload.
+Holds when  The way is a signed token, a certificate, a service account, a cloud's signature, or an
+            AppRole's secret id; the secret id has an end; the token lives hours at most.
+Not judged  A login whose entry was cut.
+Trust       A secret id is judged by the keys of its rows. There is no register of exceptions yet:
+            each static credential is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LiveToken, Period
+from strongroom.sdk.logins import CODES, SERVICE, WORKLOAD_PROOFS, Login, login_of
+
+LIMIT = timedelta(hours=24)
+STATIC = ("password", "role-id")
+OF_WORKLOADS = ("approle", "aws", "cert", "kubernetes")  # the methods, where mounts have their name
+
+
+async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
+    """Give an item for each way of each workload, and for each credential that lasts."""
+    machines = {each.entity: each.name for each in await evidence.identities.workloads()}
+    ways: dict[tuple[str, str, str], list[Login]] = {}
+    async for entry in evidence.log.entries(period.start, period.end, CODES):
+        login = login_of(entry)
+        if login is not None and (login.kind == SERVICE or login.who in machines):
+            proof = login.proofs[0] if login.proofs else ""
+            ways.setdefault((login.who, proof, _mount(login.path)), []).append(login)
+    for (who, proof, mount), logins in ways.items():
+        yield _of_way(machines.get(who) or who, proof, mount, logins)
+    count, proofs = 0, list[int]()
+    async for each in evidence.identities.secret_ids():
+        at = () if each.entry is None else (each.entry,)
+        if not each.ends:
+            subject = f"secret id {each.digest[:12]} at {each.mount}"
+            yield Item(subject, False, "has no end, and there is no exception for it", at)
+            continue
+        count += 1
+        proofs += at
+    if count:
+        yield Item("secret ids", True, "each has an end", tuple(proofs[:3]), members=count)
+    methods = {way.path: way.method for way in await evidence.identities.ways_in()}
+    async for token in evidence.tokens.live():
+        if token.entity in machines or _of_workload(token, methods):
+            yield _of_token(token)
+
+
+def _mount(path: str) -> str:
+    return path.partition("/login")[0]
+
+
+def _of_workload(token: LiveToken, methods: dict[str, str]) -> bool:
+    for path, method in methods.items():
+        if token.path.startswith(path):
+            return method in OF_WORKLOADS
+    return token.path.startswith(tuple(f"auth/{method}/" for method in OF_WORKLOADS))
+
+
+def _of_way(name: str, proof: str, mount: str, logins: list[Login]) -> Item:
+    subject = f"{name} at {mount}"
+    at, count = (logins[-1].entry.index,), len(logins)
+    if proof in STATIC:
+        because = f"logs in by a {proof}, which does not change by itself"
+        return Item(subject, False, because, at, members=count)
+    if proof in WORKLOAD_PROOFS:
+        return Item(subject, True, f"by {proof}", at, members=count)
+    said = proof or "nothing that the entry names"
+    return Item(subject, None, f"by {said}: unknown here", at, members=count)
+
+
+def _of_token(token: LiveToken) -> Item:
+    subject, proof = f"token {token.accessor}", () if token.entry is None else (token.entry,)
+    if token.expires_at is None:
+        return Item(subject, False, f"has no end ({token.path})", proof)
+    life = token.period or token.expires_at - token.issued_at
+    if life > LIMIT:
+        hours = int(life.total_seconds() // 3600)
+        return Item(subject, False, f"lives {hours} hours ({token.path})", proof)
+    return Item(subject, True, f"ends {token.expires_at:%Y-%m-%d %H:%M}", proof)
+
+
+CONTROL = ControlTest(
+    id="T10",
+    title="Workloads come in by what is short-lived",
+    kind=Kind.POP,
+    population=(
+        "Each way by which a workload logged in in the period; every secret id and every live "
+        "token of a workload, as of the run"
+    ),
+    procedure=(
+        "Grouped the logins of workloads by way and by what was shown. Looked for secret ids "
+        "without an end, and compared the life of each live token of a workload with the limit."
+    ),
+    holds_when="No workload has a password, a secret id without an end, or a token of days.",
+    limits=(
+        "There is no register of exceptions yet: what is static is an exception. What a workload "
+        "holds of other systems is not seen. A token that is renewed is judged by the end it has."
+    ),
+    parameters={"limit_hours": int(LIMIT.total_seconds() // 3600), "static": list(STATIC)},
+    evaluate=evaluate,
+)

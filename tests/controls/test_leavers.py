@@ -1,0 +1,110 @@
+"""T25 and T27, each case a short history: `controls.leavers`, `controls.decommissioned`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from strongroom.controls.decommissioned import CONTROL as WORKLOADS
+from strongroom.controls.leavers import CONTROL as PEOPLE
+from strongroom.sdk.control import LiveToken, LogEntry, PersonFact, Verdict, WorkloadFact
+from tests.controls.histories import FakeIdentities, FakeLog, FakeTokens, day, entry, found, items
+
+ZERO = timedelta(0)
+MEI = PersonFact(entity="e-1", name="Mei", active=False, left_at=day(5), entry=4)
+THERE = PersonFact(entity="e-1", name="Mei")
+TOKENS = {"tokens": {"count": 2, "ms": 1.25}}
+LEFT = replace(
+    entry(4, "person.leave", 5, actor="e-boss"),
+    own={"entity": "e-1", "kind": "person", "ended": TOKENS},
+)
+TOKEN = LiveToken(
+    accessor="a1",
+    path="auth/up/login/mei",
+    policies=(),
+    issued_at=day(4),
+    expires_at=day(40),
+    explicit_max_ttl=ZERO,
+    period=ZERO,
+    entry=2,
+    entity="e-1",
+)
+MISSED = entry(6, "leaver.missed", 6, actor="system", entity="e-1", missed={"tokens": 1})
+
+
+@pytest.mark.parametrize(
+    ("person", "log", "tokens", "expected"),
+    [
+        pytest.param(MEI, [LEFT], [], Verdict.EFFECTIVE, id="at once"),
+        pytest.param(MEI, [], [], Verdict.EXCEPTIONS, id="left, and nothing ended it"),
+        pytest.param(MEI, [LEFT, entry(9, "secret.read", 6)], [], Verdict.EXCEPTIONS, id="served"),
+        pytest.param(
+            MEI, [LEFT, entry(9, "secret.read", 6, ok=False)], [], Verdict.EFFECTIVE, id="refused"
+        ),
+        pytest.param(MEI, [entry(3, "secret.read", 4), LEFT], [], Verdict.EFFECTIVE, id="before"),
+        pytest.param(MEI, [LEFT], [TOKEN], Verdict.EXCEPTIONS, id="a token lives"),
+        pytest.param(MEI, [LEFT, MISSED], [], Verdict.EXCEPTIONS, id="the look found something"),
+        pytest.param(MEI, [replace(LEFT, time=day(7))], [], Verdict.EXCEPTIONS, id="too late"),
+        pytest.param(MEI, [replace(LEFT, ok=False)], [], Verdict.EXCEPTIONS, id="was refused"),
+        pytest.param(
+            replace(THERE, ends_at=day(9)), [], [], Verdict.EXCEPTIONS, id="over, and not ended"
+        ),
+        pytest.param(
+            THERE,
+            [replace(LEFT, own={"cut": ["details"]})],
+            [],
+            Verdict.INCONCLUSIVE,
+            id="the entry was cut",
+        ),
+        pytest.param(
+            MEI,
+            [replace(LEFT, own={"entity": "e-1", "kind": "person", "ended": "all"})],
+            [],
+            Verdict.EFFECTIVE,
+            id="of another shape",
+        ),
+        pytest.param(replace(MEI, problem="changed"), [], [], Verdict.INCONCLUSIVE, id="tampered"),
+        pytest.param(THERE, [], [TOKEN], Verdict.NOT_EXERCISED, id="nobody left"),
+    ],
+)
+async def test_a_person(
+    person: PersonFact, log: list[LogEntry], tokens: list[LiveToken], expected: Verdict
+) -> None:
+    given = FakeIdentities(persons=[person])
+
+    verdict = await found(PEOPLE, identities=given, log=FakeLog(log), tokens=FakeTokens(tokens))
+
+    assert verdict is expected
+
+
+SHOP = WorkloadFact(entity="e-1", name="shop", active=False, left_at=day(5))
+GONE = replace(LEFT, own={"entity": "e-1", "kind": "workload", "ended": TOKENS})
+
+
+@pytest.mark.parametrize(
+    ("workload", "log", "expected"),
+    [
+        pytest.param(SHOP, [GONE], Verdict.EFFECTIVE, id="at once"),
+        pytest.param(SHOP, [], Verdict.EXCEPTIONS, id="nothing ended it"),
+        pytest.param(SHOP, [GONE, entry(9, "secret.read", 6)], Verdict.EXCEPTIONS, id="served"),
+        pytest.param(SHOP, [LEFT], Verdict.EXCEPTIONS, id="a person's ending"),
+        pytest.param(replace(SHOP, problem="x"), [], Verdict.INCONCLUSIVE, id="tampered"),
+        pytest.param(
+            replace(SHOP, left_at=None, active=True), [], Verdict.NOT_EXERCISED, id="still there"
+        ),
+    ],
+)
+async def test_a_workload(workload: WorkloadFact, log: list[LogEntry], expected: Verdict) -> None:
+    given = FakeIdentities(machines=[workload])
+
+    assert await found(WORKLOADS, identities=given, log=FakeLog(log)) is expected
+
+
+async def test_it_says_what_was_ended_and_how_long_it_took() -> None:
+    [item] = await items(PEOPLE, identities=FakeIdentities(persons=[MEI]), log=FakeLog([LEFT]))
+
+    assert item.subject == "Mei (e-1)"
+    assert item.because == "ended at once: 2 tokens, within 1.2 ms each"
+    assert item.proof == (4,)

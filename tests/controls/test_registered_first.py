@@ -1,0 +1,83 @@
+"""T20, each case a short history: `strongroom.controls.registered_first`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from strongroom.controls.registered_first import CONTROL
+from strongroom.sdk.control import LogEntry, PersonFact, Verdict
+from tests.controls.histories import FakeIdentities, FakeLog, day, entry, found, items, login
+
+ADA = PersonFact(entity="e-1", name="Ada", created_at=day(1))
+ASKED = entry(3, "registration.request", actor="e-asks", registration="r-1")
+APPROVED = entry(4, "registration.approve", actor="e-decides", registration="r-1", entity="e-1")
+CAME = login(5, "password", "totp", on=2)
+
+
+def by(actor: str) -> LogEntry:
+    return replace(APPROVED, actor=actor)
+
+
+@pytest.mark.parametrize(
+    ("people", "log", "expected"),
+    [
+        pytest.param([ADA], [ASKED, APPROVED, CAME], Verdict.EFFECTIVE, id="in order"),
+        pytest.param([ADA], [ASKED, APPROVED], Verdict.EFFECTIVE, id="not come yet"),
+        pytest.param([ADA], [CAME], Verdict.EXCEPTIONS, id="written directly"),
+        pytest.param([], [CAME], Verdict.EXCEPTIONS, id="never registered"),
+        pytest.param(
+            [ADA], [ASKED, replace(CAME, index=3), APPROVED], Verdict.EXCEPTIONS, id="too early"
+        ),
+        pytest.param([ADA], [ASKED, by("e-asks"), CAME], Verdict.EXCEPTIONS, id="by who asked"),
+        pytest.param([ADA], [APPROVED, CAME], Verdict.INCONCLUSIVE, id="nobody asked"),
+        pytest.param(
+            [ADA], [ASKED, replace(APPROVED, ok=False), CAME], Verdict.EXCEPTIONS, id="refused"
+        ),
+        pytest.param(
+            [],
+            [ASKED, replace(APPROVED, own={"cut": ["details"]})],
+            Verdict.INCONCLUSIVE,
+            id="the approval was cut",
+        ),
+        pytest.param([replace(ADA, problem="x")], [], Verdict.INCONCLUSIVE, id="tampered"),
+        pytest.param(
+            [replace(ADA, created_at=day(-9))],
+            [replace(CAME, index=2, time=day(-8)), CAME],
+            Verdict.NOT_EXERCISED,
+            id="was there before",
+        ),
+        pytest.param(
+            [], [login(5, "password", actor="token:a1")], Verdict.NOT_EXERCISED, id="no entity"
+        ),
+        pytest.param(
+            [],
+            [login(5, "password", "totp", complete=False)],
+            Verdict.NOT_EXERCISED,
+            id="a login that waits",
+        ),
+        pytest.param([], [], Verdict.NOT_EXERCISED, id="nobody new"),
+    ],
+)
+async def test_verdict(people: list[PersonFact], log: list[LogEntry], expected: Verdict) -> None:
+    given = FakeIdentities(persons=people)
+
+    assert await found(CONTROL, identities=given, log=FakeLog(log)) is expected
+
+
+async def test_approval_and_first_login_are_the_proof() -> None:
+    log = FakeLog([ASKED, APPROVED, CAME, login(9, "password", "totp", on=3)])
+    [item] = await items(CONTROL, identities=FakeIdentities(persons=[ADA]), log=log)
+
+    assert (item.subject, item.held, item.proof) == ("Ada (e-1)", True, (4, 5))
+
+
+async def test_who_asked_for_another_text_of_it_is_one_who_asked() -> None:
+    edited = entry(3, "registration.edit", actor="e-decides", registration="r-1")
+    log = FakeLog([ASKED, edited, APPROVED])
+
+    assert (
+        await found(CONTROL, identities=FakeIdentities(persons=[ADA]), log=log)
+        is Verdict.EXCEPTIONS
+    )
