@@ -3,96 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
-from strongroom.api.wire import HttpRequest, HttpResponse
 from strongroom.console.cookies import NAME
 from strongroom.console.wire import POLICY
-from tests.api.serving import Served, serving
-
-AGENT = "Mozilla/5.0 (a browser)"
-PASSWORD = "correct horse battery staple"
-ADMIN = 'path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }'
-
-
-class Browser:
-    """Keeps a cookie and says where its forms come from, as a browser does."""
-
-    def __init__(self, served: Served, *, address: str = "127.0.0.1", agent: str = AGENT) -> None:
-        self.served = served
-        self.address, self.agent = address, agent
-        self.cookie = ""
-
-    async def send(
-        self,
-        method: str,
-        path: str,
-        form: dict[str, str] | bytes | None = None,
-        *,
-        headers: dict[str, str] | None = None,
-    ) -> HttpResponse:
-        """Send one request."""
-        raw, _, query = path.partition("?")
-        told = {"user-agent": self.agent, "host": "strongroom.test"}
-        if self.cookie:
-            told["cookie"] = f"{NAME}={self.cookie}"
-        body = b""
-        if form is not None:
-            body = form if isinstance(form, bytes) else urlencode(form).encode()
-            told |= {
-                "content-type": "application/x-www-form-urlencoded",
-                "sec-fetch-site": "same-origin",
-            }
-        told |= headers or {}
-        sent = [(k.encode(), v.encode("latin-1")) for k, v in told.items() if v]
-        request = HttpRequest(
-            method, raw.encode(), query.encode(), sent, body, (self.address, 40_000), None
-        )
-        got = await self.served.application(request)
-        for name, value in got.headers:
-            if name == b"set-cookie":
-                self.cookie = value.decode().partition(";")[0].partition("=")[2]
-        return got
-
-    async def get(self, path: str) -> HttpResponse:
-        """Open a page."""
-        return await self.send("GET", path)
-
-    async def sign_in(self, name: str = "ada", password: str = PASSWORD) -> HttpResponse:
-        """Sign in by name and password."""
-        form = {"mount": "userpass/", "name": name, "password": password, "next": "/"}
-        return await self.send("POST", "/sign-in", form)
-
-    async def mark(self) -> str:
-        """Return what this session's forms carry."""
-        page = (await self.get("/")).body.decode()
-        found = re.search(r'name="form" value="([^"]+)"', page)
-        assert found is not None
-        return found[1]
-
-
-def named(got: HttpResponse, name: str) -> str:
-    """Return a header."""
-    return next((v.decode() for k, v in got.headers if k.decode() == name), "")
-
-
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    async with serving(f"sqlite://{tmp_path / 'strongroom.db'}") as running:
-        await running.ask("POST", "sys/auth/userpass", {"type": "userpass"})
-        await running.ask("PUT", "sys/policies/acl/admin", {"policy": ADMIN})
-        user = {"password": PASSWORD, "token_policies": ["admin"]}
-        assert (await running.ask("POST", "auth/userpass/users/ada", user)).status == 204
-        yield running
-
-
-@pytest.fixture
-def browser(served: Served) -> Browser:
-    return Browser(served)
+from tests.api.serving import Served
+from tests.console.visiting import AGENT, PASSWORD, Browser, named
 
 
 async def test_a_person_signs_in_sees_a_page_and_signs_out(browser: Browser) -> None:
