@@ -25,6 +25,8 @@ from strongroom.api.log import PREFIX as LOG_PREFIX
 from strongroom.api.log import LogWire
 from strongroom.api.openapi import Described, document, parameter_for
 from strongroom.api.path_help import help_on, help_on_mount
+from strongroom.api.scim import PREFIX as SCIM_PREFIX
+from strongroom.api.scim import ScimWire
 from strongroom.api.server import Listener, run_in_loop
 from strongroom.api.server import Server as HttpServer
 from strongroom.api.tls import ListenerTls
@@ -235,12 +237,13 @@ async def build_server(
 
 
 class Application:
-    """Everything under one address: `/v1/…`, `/log/…`, and the console's pages."""
+    """Everything under one address: `/v1/…`, `/log/…`, `/scim/…`, and the console's pages."""
 
     def __init__(self, server: Server, strangers: TokenBuckets | None = None) -> None:
         self._vault = VaultWire(server.pipeline, server.entropy, strangers)
         self._console = Console(server, console_pages(server), strangers)
         self._log = LogWire(server.log, self._may_read)
+        self._scim = ScimWire(self._vault, server.pipeline)
         self._server = server
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -250,6 +253,8 @@ class Application:
             return await self._vault(request)
         if path.startswith(LOG_PREFIX):
             return await self._log(request)
+        if path.startswith(SCIM_PREFIX):
+            return await self._scim(request)
         if self._console.serves(path):
             return await self._console(request)
         return response(await self._server.pipeline.handle(self._vault.elsewhere(request)))

@@ -38,6 +38,7 @@ from strongroom.core.system.policies import PolicyRoutes
 from strongroom.core.system.registrations import RegistrationRoutes
 from strongroom.core.system.rekey import RekeyRoutes
 from strongroom.core.system.rotation import RotationRoutes
+from strongroom.core.system.scim import ScimRoutes
 from strongroom.core.system.seal import SealRoutes
 from strongroom.core.system.sign_ins import SignInRoutes
 from strongroom.core.system.step_up import StepUpRoutes
@@ -70,6 +71,7 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *WorkloadRoutes().routes(),
                 *LeavingRoutes(server).routes(),
                 *KnowledgeRoutes(server).routes(),
+                *ScimRoutes(server).routes(),
                 *RegistrationRoutes(server).routes(),
                 *FactorRoutes(server).routes(),
                 *SignInRoutes(server).routes(),
