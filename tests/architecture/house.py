@@ -47,7 +47,7 @@ THIRD_PARTY = {
     "sdk": frozenset[str](),
     "crypto": frozenset({"cryptography"}),
     "cli": frozenset({"click", "rich"}),
-    "demo": frozenset({"hvac", "requests", "rich"}),
+    "demo": frozenset({"cbor2", "cryptography", "hvac", "joserfc", "requests", "rich"}),
 }
 
 # The top: what alone may import everything, and what a `python -m` needs.

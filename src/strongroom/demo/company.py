@@ -15,16 +15,18 @@ EVE: Final = datetime(2025, 12, 31, 9, 0, tzinfo=UTC)  # when the server is set 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 END: Final = datetime(2026, 4, 1, tzinfo=UTC)
 ENVIRONMENTS: Final = ("development", "staging", "production")
+OPERATIONS: Final = "operations"  # where what runs the place belongs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody with a user name and a password."""
+    """Somebody with a user name, a password, a security key and a phone."""
 
     name: str
     work: str
     mount: str
     policies: tuple[str, ...]
+    until: str = ""  # of a contractor: the end of the contract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class Workload:
     """A program that logs in by itself."""
 
     name: str
-    environment: str  # empty for what runs the place
+    environment: str
     policies: tuple[str, ...]
     reads: tuple[str, ...] = ()
     weekends: bool = True
@@ -41,7 +43,7 @@ class Workload:
     @property
     def mount(self) -> str:
         """The auth mount that it logs in by."""
-        return f"approle-{self.environment or 'operations'}"
+        return f"approle-{self.environment}"
 
 
 INES: Final = Person(
@@ -52,8 +54,15 @@ RUTH: Final = Person(name="ruth", work="auditor", mount="userpass", policies=("a
 TOMAS: Final = Person(
     name="tomas", work="developer", mount="developers", policies=("developer", "hotfix")
 )
-MEI: Final = Person(name="mei", work="developer", mount="developers", policies=("developer",))
+MEI: Final = Person(
+    name="mei",
+    work="contractor",
+    mount="developers",
+    policies=("developer",),
+    until="2026-06-30T00:00:00Z",
+)
 PEOPLE: Final = (INES, SOFIA, RUTH, TOMAS, MEI)
+FOUNDERS: Final = (INES, SOFIA)  # registered by the root token; they register all others
 
 
 def _app(name: str, environment: str, *, weekends: bool = True, also: str = "") -> Workload:
@@ -73,11 +82,14 @@ SHOP: Final = _app("shop", "production", also="search")
 PAYMENTS: Final = _app("payments", "production", also="processor")
 MAILER: Final = _app("mailer", "production")
 APPS: Final = (SHOP_IN_DEVELOPMENT, SHOP_IN_STAGING, SHOP, PAYMENTS, MAILER)
-TIMEKEEPER: Final = Workload(name="timekeeper", environment="", policies=("timekeeper",), ttl="24h")
+TIMEKEEPER: Final = Workload(
+    name="timekeeper", environment=OPERATIONS, policies=("timekeeper",), ttl="24h"
+)
 CONTROL_RUNNER: Final = Workload(
-    name="control-runner", environment="", policies=("control-runner",), ttl="1h"
+    name="control-runner", environment=OPERATIONS, policies=("control-runner",), ttl="1h"
 )
 WORKLOADS: Final = (*APPS, TIMEKEEPER, CONTROL_RUNNER)
+RELEASES, REPORTS = "releases", "reports"  # a CI job, and a service with a TLS certificate
 PROJECTS: Final = ("shop", "payments", "mailer")
 
 
@@ -106,7 +118,10 @@ def policies() -> dict[str, str]:
         "platform": keep
         + "".join(
             rule(f"auth/{one.mount}/role/{one.name}/secret-id", "update") for one in WORKLOADS
-        ),
+        )
+        + rule("strongroom/registrations", "create", "update", "list"),
+        RELEASES: rule("staging/data/shop/database", "read"),
+        REPORTS: rule("production/data/payments/database", "read"),
         "developer": "".join(
             rule(f"development/data/{project}/*", "create", "read", "update", "patch")
             + rule(f"development/metadata/{project}/*", "read", "list")
@@ -116,8 +131,12 @@ def policies() -> dict[str, str]:
         + rule("production/data/shop/database", "read"),
         "security": rule("auth/token/revoke-accessor", "update")
         + rule("auth/token/lookup-accessor", "update")
-        + rule("auth/developers/users/*", "read", "delete")
+        + rule("strongroom/people/+/leave", "create", "update")
+        + rule("strongroom/people/+/knowledge", "read")
+        + rule("strongroom/workloads/+/decommission", "create", "update")
         + rule("sys/policies/acl/*", "read", "create", "update", "delete", "list")
+        + rule("strongroom/registrations/+", "read")
+        + rule("strongroom/registrations/+/approve", "create", "update")
         + rule("strongroom/access/*", "read", "update")
         + rule("strongroom/log/*", "read"),
         "auditor": rule("strongroom/log/*", "read")

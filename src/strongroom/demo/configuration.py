@@ -26,6 +26,11 @@ def free_port(wanted: int = 0) -> int:
     raise OSError("no port is free")
 
 
+def console_of(port: int) -> str:
+    """Return the origin that security keys are bound to."""
+    return f"https://localhost:{port}"
+
+
 def write_configuration(directory: Path, port: int, witness: str) -> Path:
     """Write the server's TOML; `witness` is the key and the address of one."""
     data = json.dumps(str(directory / "data"))
@@ -36,6 +41,10 @@ data_dir = {data}
 [[listener]]
 address = "127.0.0.1:{port}"
 names = ["localhost", "127.0.0.1"]
+request_client_certificate = true
+
+[console]
+url = "{console_of(port)}"
 
 [log]
 origin = "{ORIGIN}"

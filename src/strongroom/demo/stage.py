@@ -16,7 +16,9 @@ from typing import Any, Protocol
 from strongroom.base.clock import parse_time
 from strongroom.demo.command_line import CommandLine
 from strongroom.demo.company import TIMEKEEPER, Person, Workload
+from strongroom.demo.configuration import console_of
 from strongroom.demo.evidence import Result
+from strongroom.demo.factors import Factors, SecurityKey
 from strongroom.demo.processes import Process, ProcessDiedError, environment_for
 from strongroom.demo.record import Record, Step
 from strongroom.demo.vault import Vault
@@ -74,6 +76,9 @@ class Stage:
     weeks: list[str] = field(default_factory=list)  # the shape of each week's run
     last_run: dict[str, Result] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
+    factors: dict[str, Factors] = field(default_factory=dict)  # of people, once they have any
+    entities: dict[str, str] = field(default_factory=dict)  # name -> id
+    accessors: dict[str, str] = field(default_factory=dict)  # auth mount -> accessor
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)  # of workloads
     sessions: dict[str, Any] = field(default_factory=dict)  # name -> the client logged in today
     _clock: Any = None
@@ -153,17 +158,31 @@ class Stage:
         """Log somebody in anew, and return the client."""
         client = self.vault.client()
         if isinstance(who, Person):
-            client.auth.userpass.login(who.name, self.passwords[who.name], mount_point=who.mount)
+            password, at = self.passwords[who.name], who.mount
+            auth = client.auth.userpass.login(who.name, password, mount_point=at)["auth"]
+            if auth["mfa_requirement"]:
+                client.token = self.factors[who.name].finish(client, auth["mfa_requirement"])
         else:
             client.auth.approle.login(**self.credentials[who.name], mount_point=who.mount)
         self.sessions[who.name] = client
         return client
 
+    def enrol(self, person: Person) -> None:
+        """Give somebody a security key and an app, and enrol both at the first login."""
+        own = Factors(SecurityKey(console_of(self.port), self.entropy(32)))
+        own.enrol(self.logged_in(person), self.now.timestamp)
+        self.factors[person.name] = own
+
     def command_token(self, person: Person) -> str:
-        """Log a person in with our own command line, and return the token that it prints."""
+        """Log a person in with our own command line, and return the token that it prints.
+
+        The command asks for the code of an app, and gets it from a phone.
+        """
+        app = self.factors[person.name].app
+        code = "" if app is None else app.code(self.now.timestamp())
         words = (f"-path={person.mount}", "-method=userpass", "-token-only")
         given = (f"username={person.name}", f"password={self.passwords[person.name]}")
-        return self.shell.ok("login", *words, *given).out.strip()
+        return self.shell.ok("login", *words, *given, given=f"{code}\n").out.strip()
 
     # -- the calendar
 

@@ -17,6 +17,7 @@ from strongroom.demo.scenes import (
     log,
     opening,
     pack,
+    people,
     quarter,
     reckoning,
     storing,
@@ -26,6 +27,7 @@ from strongroom.demo.stage import Scene, SceneEndedError, Stage
 SCENES: Final[tuple[Scene, ...]] = (
     opening.SCENE,
     ceremony.SCENE,
+    people.SCENE,
     storing.SCENE,
     quarter.SCENE,
     reckoning.SCENE,

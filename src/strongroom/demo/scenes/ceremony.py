@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from strongroom.demo import company
-from strongroom.demo.company import ENVIRONMENTS, PEOPLE, WORKLOADS, Workload
+from strongroom.demo.company import (
+    ENVIRONMENTS,
+    FOUNDERS,
+    OPERATIONS,
+    PEOPLE,
+    WORKLOADS,
+    Person,
+    Workload,
+)
+from strongroom.demo.platforms import enable_platforms
 from strongroom.demo.stage import Scene, Stage
 from strongroom.demo.vault import refusal
 
@@ -16,9 +25,9 @@ LIFE = {"token_max_ttl": "24h", "secret_id_ttl": "768h"}
 def play(stage: Stage) -> None:
     """Set the company up, and give the root token back."""
     root = stage.vault.client(stage.root_token)
-    with stage.step("Three environments, each with a store of its own") as step:
+    with stage.step("Three environments and one to run them, each with its own store") as step:
         _environments(stage, root)
-        step.detail = ", ".join(ENVIRONMENTS)
+        step.detail = ", ".join((*ENVIRONMENTS, OPERATIONS))
     with stage.step("A policy for each task: nobody can do more than the work takes") as step:
         texts = company.policies()
         for name, text in texts.items():
@@ -33,6 +42,15 @@ def play(stage: Stage) -> None:
         for workload in WORKLOADS:
             stage.credentials[workload.name] = _workload(root, workload)
         step.detail = f"{len(WORKLOADS)} workloads"
+    with stage.step("A CI job shows its platform's token, a service its certificate") as step:
+        enable_platforms(stage, root)
+        stage.accessors = _accessors(root)
+        step.detail = "no secret of ours to keep"
+    with stage.step("Nobody gets in who is not registered; two people register the rest") as step:
+        for person in FOUNDERS:
+            stage.entities[person.name] = _founder(stage, root, person)
+        _demand_factors(root)
+        step.detail = ", ".join(one.name for one in FOUNDERS)
     with stage.step("The log's key and its first checkpoint are handed out, on paper") as step:
         status = root.read("strongroom/log/status")["data"]
         stage.log_key = status["key"]
@@ -57,7 +75,7 @@ def _start_witness(stage: Stage) -> None:
 
 
 def _environments(stage: Stage, root: Any) -> None:
-    for name in ENVIRONMENTS:
+    for name in (*ENVIRONMENTS, OPERATIONS):
         root.sys.enable_secrets_engine("kv", path=name, options={"version": "2"})
         words = (f"--paths={name}/*", "--protected", "--open")
         stage.shell.ok("environment", "write", name, *words, token=stage.root_token)
@@ -77,6 +95,36 @@ def _people(stage: Stage, root: Any) -> None:
             **FOR_A_DAY,
         )
 
+    for mount in ("userpass", "developers"):
+        lock = {"lockout_threshold": 5, "lockout_duration": "30m"}
+        root.write_data(f"sys/auth/{mount}/tune", data={"user_lockout_config": lock})
+
+
+def _accessors(root: Any) -> dict[str, str]:
+    mounts = root.sys.list_auth_methods()["data"]
+    return {path.rstrip("/"): mount["accessor"] for path, mount in mounts.items()}
+
+
+def _founder(stage: Stage, root: Any, person: Person) -> str:
+    made = root.secrets.identity.create_or_update_entity(person.name)["data"]["id"]
+    at = stage.accessors[person.mount]
+    root.secrets.identity.create_or_update_entity_alias(person.name, made, at)
+    about = {"name": person.name.title(), "worker": "employee"}
+    root.write_data(f"strongroom/people/{made}", data=about)
+    return str(made)
+
+
+def _demand_factors(root: Any) -> None:
+    """Ask everybody for a factor, and those who decide for others for a key."""
+    held = sorted({name for person in PEOPLE for name in person.policies})
+    for name, policies, kinds in (
+        ("people", held, ["webauthn", "totp"]),
+        ("deciders", ["security"], ["webauthn"]),
+    ):
+        rule = {"policies": policies, "kinds": kinds}
+        root.write_data(f"strongroom/factors/rules/{name}", data=rule)
+    root.write_data("strongroom/identity/settings", data={"registration": "required"})
+
 
 def _workload(root: Any, workload: Workload) -> dict[str, str]:
     _way_in(root, workload)
@@ -91,7 +139,7 @@ def _workload(root: Any, workload: Workload) -> dict[str, str]:
 def _way_in(root: Any, workload: Workload) -> None:
     if f"{workload.mount}/" in root.sys.list_auth_methods()["data"]:
         return
-    bound = {"environment": workload.environment} if workload.environment else {}
+    bound = {"environment": workload.environment}
     root.sys.enable_auth_method("approle", path=workload.mount, options=bound)
 
 

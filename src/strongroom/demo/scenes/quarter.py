@@ -15,8 +15,10 @@ from strongroom.demo.scenes import (
     guardrail,
     handover,
     leaver,
+    no_secret,
     renewal,
     rotation,
+    step_up,
     too_broad,
     weekly,
 )
@@ -29,7 +31,9 @@ ONE_DAY = timedelta(days=1)
 
 HAPPENS: Mapping[date, Scene] = {
     date(2026, 1, 8): guardrail.SCENE,
+    date(2026, 1, 13): no_secret.SCENE,
     date(2026, 1, 15): expiry.SCENE,
+    date(2026, 1, 20): step_up.SCENE,
     date(2026, 1, 22): rotation.SCENE,
     date(2026, 1, 28): renewal.SCENE,
     date(2026, 2, 3): handover.SCENE,
@@ -38,6 +42,7 @@ HAPPENS: Mapping[date, Scene] = {
     date(2026, 2, 24): custodians.SCENE,
     date(2026, 2, 25): renewal.SCENE,
     date(2026, 3, 5): leaver.SCENE,
+    date(2026, 3, 11): no_secret.RETIRED,
     date(2026, 3, 25): renewal.SCENE,
 }
 
