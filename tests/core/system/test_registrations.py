@@ -30,6 +30,8 @@ async def ours(
         await made.mount("secret/", "kv")
         await made.policy("all", ALL)
         await made.ask("POST", "strongroom/environments/prod", {"paths": ["secret/prod/*"]})
+        rule = {"enabled": False}  # that deciders show a fresh factor: see test_sign_ins
+        await made.ask("POST", "strongroom/step-up/rules/approvals", rule)
         yield made
 
 

@@ -245,6 +245,20 @@ async def test_a_change_of_policy_needs_a_fresh_factor(r: Room) -> None:
     assert (await ada.ask("PUT", "sys/policies/acl/mine", POLICY)).status == 403
 
 
+async def test_an_approval_needs_a_fresh_factor(quick: Room) -> None:
+    ada, bob = await administrator(quick), await administrator(quick, "bob")
+    asked = {"kind": "person", "entity_name": "mei", "name": "Mei", "reason": "joins"}
+    made = await bob.ask("POST", "strongroom/registrations", asked)
+    path = f"strongroom/registrations/{made.data['id']}/approve"
+    decision = {"revision": 1, "because": "known"}
+
+    refused = await ada.ask("POST", path, decision)
+
+    assert (refused.status, refused.errors) == (403, [FRESH])
+    await step_up(ada)
+    assert (await ada.ask("POST", path, decision)).status == 200
+
+
 async def test_a_factor_freshens_the_session_that_showed_it_alone(quick: Room) -> None:
     ada = await administrator(quick)
     first = ada.token
