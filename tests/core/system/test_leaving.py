@@ -19,11 +19,14 @@ from strongroom.core.rotation_due import Following, queue_leavers, resolve_due
 from strongroom.identity.factors.records import FACTORS
 from strongroom.identity.records import GROUP_MEMBERS, TOKENS, GroupMember
 from strongroom.identity.sign_ins import SIGN_INS
-from strongroom.identity.tokens import Wanted
+from strongroom.identity.tokens import CUBBYHOLE, Wanted
+from strongroom.storage.records import CELLS
 from strongroom.storage.transaction import Transaction
 from tests.core.system.people import Person, person
 from tests.core.system.room import START, Answer, Room, room
+from tests.core.system.test_groups import storage
 
+__all__ = ["storage"]
 READS = 'path "secret/*" { capabilities = ["create", "read", "update", "delete"] }'
 MAKES = """
 path "auth/token/create*" { capabilities = ["create", "update", "sudo"] }
@@ -56,8 +59,8 @@ def tx_of(ours: Room) -> Transaction:
     return Transaction(ours.server.database, ours.server.barrier)
 
 
-async def test_all_that_is_a_persons_ends_with_the_answer(tmp_path: Path) -> None:
-    async with room(tmp_path) as ours:
+async def test_all_that_is_a_persons_ends_with_the_answer(tmp_path: Path, storage: str) -> None:
+    async with room(tmp_path, storage=storage) as ours:
         await ours.policy("makes", MAKES)
         ada = await registered(ours, "ada", "makes")
         await ada.enrol_totp()
@@ -69,6 +72,7 @@ async def test_all_that_is_a_persons_ends_with_the_answer(tmp_path: Path) -> Non
         )
         asked = {"kind": "person", "entity_name": "eve", "name": "Eve", "reason": "new"}
         assert (await ada.ask("POST", "strongroom/registrations", asked)).status == 200
+        assert (await ada.ask("POST", "cubbyhole/note", {"v": "1"})).status == 204
         assert all([await works(ours, each) for each in (ada.token, child, batch)])
         told = (await leave(ours, ada)).data
         for each in (ada.token, child, batch):
@@ -77,6 +81,8 @@ async def test_all_that_is_a_persons_ends_with_the_answer(tmp_path: Path) -> Non
         ended = told["ended"]
         assert ended["tokens"]["count"] == 2
         assert ended["sessions"]["count"] == 1
+        assert ended["cubbyholes"]["count"] == 1
+        assert await tx_of(ours).all(CELLS, mount=CUBBYHOLE) == []
         assert ended["factors"]["count"] == 1
         assert ended["groups"]["count"] == 1
         assert ended["credentials"]["count"] == 1
@@ -97,8 +103,10 @@ async def test_all_that_is_a_persons_ends_with_the_answer(tmp_path: Path) -> Non
         assert await tx.all(SIGN_INS, entity=ada.entity) == []
 
 
-async def test_a_token_below_a_leavers_that_is_of_another_entity_ends_too(tmp_path: Path) -> None:
-    async with room(tmp_path) as ours:
+async def test_a_token_below_a_leavers_that_is_of_another_entity_ends_too(
+    tmp_path: Path, storage: str
+) -> None:
+    async with room(tmp_path, storage=storage) as ours:
         ada = await registered(ours, "ada")
         bob = await registered(ours, "bob")
         parent = await ours.server.tokens.find(tx_of(ours), ada.token)
@@ -246,8 +254,10 @@ async def test_what_a_leaver_read_is_known_and_queued_until_it_is_written_anew(
         assert row["resolved_index"] is not None
 
 
-async def test_what_the_workflow_missed_is_found_by_another_look(tmp_path: Path) -> None:
-    async with room(tmp_path) as ours:
+async def test_what_the_workflow_missed_is_found_by_another_look(
+    tmp_path: Path, storage: str
+) -> None:
+    async with room(tmp_path, storage=storage) as ours:
         ada, bob = await registered(ours, "ada"), await registered(ours, "bob")
         group = await ours.ask("POST", "identity/group", {"name": "g"})
         await leave(ours, ada)
