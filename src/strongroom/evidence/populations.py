@@ -18,6 +18,7 @@ from strongroom.base.clock import rfc3339
 from strongroom.core.records import MOUNTS
 from strongroom.core.server import Server
 from strongroom.evidence.access_facts import Facts
+from strongroom.evidence.identity_facts import IdentityFacts
 from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.verify import ran
 from strongroom.sdk.control import LogEntry, Period
@@ -175,6 +176,46 @@ async def _tokens(sources: Sources, _: Period) -> AsyncIterator[Row]:
         }
 
 
+async def _people(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    facts = IdentityFacts(sources.server)
+    kinds: dict[str, set[str]] = {}
+    for factor in await facts.factors():
+        if not factor.problem and not factor.disabled:
+            kinds.setdefault(factor.entity, set()).add(factor.kind)
+    for person in await facts.people():
+        yield {
+            "entity": person.entity,
+            "name": person.name,
+            "worker": "" if person.problem else person.worker,
+            "state": person.problem or ("active" if person.active else "not active"),
+            "factors": ", ".join(sorted(kinds.get(person.entity, ()))),
+            "policies": ", ".join(person.policies),
+            "created": _when(person.created_at),
+            "ends": _when(person.ends_at),
+            "left": _when(person.left_at),
+            "entry": -1 if person.entry is None else person.entry,
+        }
+
+
+async def _workloads(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    for each in await IdentityFacts(sources.server).workloads():
+        yield {
+            "entity": each.entity,
+            "name": each.name,
+            "state": each.problem or ("active" if each.active else "not active"),
+            "owner": each.owner,
+            "vendor": each.vendor,
+            "created": _when(each.created_at),
+            "ends": _when(each.ends_at),
+            "left": _when(each.left_at),
+            "entry": -1 if each.entry is None else each.entry,
+        }
+
+
+def _when(moment: datetime | None) -> str:
+    return rfc3339(moment) if moment is not None else ""
+
+
 async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
     async for entry in sources.log.entries(period.start, None, ("control.run",)):
         own = entry.own
@@ -186,9 +227,51 @@ async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
         }
 
 
+ENDINGS = ("person.leave", "workload.decommission", "leaver.", "scim.user.")
 CHANGES = ("policy.", "mount.", "environment.", "entity.", "seal.", "token.role", "clock.")
 
 POPULATIONS = (
+    Population(
+        id="P01",
+        title="People",
+        words="Everybody who is registered as a person, also who has left, with their factors.",
+        columns={
+            "entity": "text",
+            "name": "text",
+            "worker": "text",
+            "state": "text",
+            "factors": "text",
+            "policies": "text",
+            "created": "text",
+            "ends": "text",
+            "left": "text",
+            "entry": "number",
+        },
+        rows=_people,
+        counted=_in_sql("SELECT count(*) FROM person"),
+        counts="rows of the table, counted by the database",
+        feeds=("T06", "T07", "T08", "T25", "T28"),
+    ),
+    Population(
+        id="P02",
+        title="Workloads",
+        words="Everything that is registered as a workload, also what is decommissioned.",
+        columns={
+            "entity": "text",
+            "name": "text",
+            "state": "text",
+            "owner": "text",
+            "vendor": "text",
+            "created": "text",
+            "ends": "text",
+            "left": "text",
+            "entry": "number",
+        },
+        rows=_workloads,
+        counted=_in_sql("SELECT count(*) FROM workload"),
+        counts="rows of the table, counted by the database",
+        feeds=("T10", "T23", "T27", "T28"),
+    ),
     Population(
         id="P03",
         title="Stored secrets",
@@ -204,6 +287,17 @@ POPULATIONS = (
         counted=_in_sql("SELECT count(*) FROM cell c JOIN mount m ON m.uuid = c.mount"),
         counts="rows of the table, counted by the database",
         feeds=("T02", "T03"),
+    ),
+    Population(
+        id="P05",
+        title="Requests to register somebody, and what was decided",
+        words="Every request that asks for a registration or decides on one, refused ones too.",
+        columns=LOG_COLUMNS,
+        rows=_of_log("registration."),
+        counted=_marks("registration."),
+        counts="leaves that name such an event, counted without decoding them",
+        codes=("registration.",),
+        feeds=("T20",),
     ),
     Population(
         id="P07",
@@ -243,6 +337,17 @@ POPULATIONS = (
         counted=_in_sql("SELECT count(*) FROM token WHERE expires_at IS NULL OR expires_at > ?"),
         counts="rows of the table, counted by the database",
         feeds=("T11", "T12"),
+    ),
+    Population(
+        id="P17",
+        title="Leavers, and workloads that are no more",
+        words="What ends somebody's access, users over SCIM, and each look for what was left.",
+        columns=LOG_COLUMNS,
+        rows=_of_log(*ENDINGS),
+        counted=_marks(*ENDINGS),
+        counts="leaves that name such an event, counted without decoding them",
+        codes=ENDINGS,
+        feeds=("T25", "T26", "T27"),
     ),
     Population(
         id="P22",
