@@ -83,8 +83,13 @@ class Shell:
         )
         return Run(code=done.returncode, out=done.stdout, err=done.stderr)
 
-    def terminal(self, *arguments: str, answers: Sequence[tuple[str, str]] = ()) -> Run:
-        """Run on a terminal; each answer is typed when its question stands there."""
+    def terminal(
+        self, *arguments: str, answers: Sequence[tuple[str, str | Callable[[str], str]]] = ()
+    ) -> Run:
+        """Run on a terminal; each answer is typed when its question stands there.
+
+        One that is a function is given what was shown before.
+        """
         pid, screen = pty.fork()
         if pid == 0:
             os.execve(sys.executable, [*PROGRAM, *arguments], self.full_environment())
@@ -93,7 +98,8 @@ class Shell:
             for question, reply in answers:
                 shown += _until(screen, question.encode(), shown)
                 time.sleep(0.2)  # the echo is switched off behind the question
-                os.write(screen, reply.encode() + b"\n")
+                typed = reply if isinstance(reply, str) else reply(shown.decode())
+                os.write(screen, typed.encode() + b"\n")
             shown += _until(screen, None, b"")
         finally:
             os.close(screen)

@@ -1,6 +1,7 @@
 """HTTP to a Vault-compatible server, over the standard library alone.
 
 Vault  The headers `X-Vault-Token`, `X-Vault-Namespace`, `X-Vault-Wrap-TTL`, `X-Vault-Request`.
+Order  A request that is refused for want of a fresh factor is sent once more after `steps_up`.
 Units  Timeouts are in seconds.
 Trust  The server's certificate is always verified, against the system's authorities or the file
        given; nothing switches that off. Without TLS nothing is sent but to this machine. What
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import ip_address
@@ -31,6 +32,7 @@ _COUNTED: Final = re.compile(r"^\s*1 error occurred:\s*\*\s*")
 _OTHER_NAME: Final = frozenset({62, 64})
 NO_TOKEN: Final = "nobody is logged in: `strongroom login`, or set STRONGROOM_TOKEN"  # noqa: S105  none
 _OWN: Final = "auth/token/lookup-self"
+_FACTOR: Final = "a fresh factor is needed here"
 _LOGIN: Final = "/login"
 _REDIRECTS: Final = frozenset({307, 308})
 
@@ -68,6 +70,7 @@ class Client:
         self._wrap_ttl = wrap_ttl
         self._parts = _address(target.address)
         self._connection: HTTPConnection | None = None
+        self.steps_up: Callable[[Client], None] | None = None  # shows a fresh factor, once
 
     def get(self, path: str, query: Query | None = None, *, wrapped: bool = True) -> Any:
         """Read a path below `/v1/` and return its JSON; wrapped only if that is asked and meant."""
@@ -115,6 +118,12 @@ class Client:
         reply = self.fetch(
             method, f"/v1/{path.strip('/')}{_kept_slash(path)}", text, headers, query
         )
+        if reply.status == 403 and self.steps_up is not None and _wants_factor(reply.data):
+            steps_up, self.steps_up = self.steps_up, None
+            steps_up(self)
+            reply = self.fetch(
+                method, f"/v1/{path.strip('/')}{_kept_slash(path)}", text, headers, query
+            )
         if reply.status >= 400 and reply.status not in accepted:
             raise _refused(path, reply, anonymous=self.anonymous)
         return reply
@@ -280,6 +289,10 @@ def _refused(path: str, reply: Reply, *, anonymous: bool) -> RefusedError:
     if reply.status == 403 and anonymous and _LOGIN not in where:
         advice = NO_TOKEN
     return RefusedError(f"{where}: {problem}", advice, status=reply.status, body=reply.data)
+
+
+def _wants_factor(body: Any) -> bool:
+    return any(_FACTOR in error for error in _errors(body))
 
 
 def _errors(body: Any) -> list[str]:

@@ -1,9 +1,11 @@
 """`strongroom login` and `logout`.
 
-Vault  Methods `token`, `userpass` and `approle`; `-token-only`, `-no-store`, `-path` and JSON
-       as with Vault's. Other methods are a `write auth/…/login`. A login that needs a second
-       factor asks for it (`cli.second_factor`).
-Trust  The token is stored for its owner alone and shown only where that was asked for.
+Vault  Methods `token`, `userpass`, `approle`, `jwt` and `oidc` (`cli.browser`); `-token-only`,
+       `-no-store`, `-path` and JSON as with Vault's. Other methods are a `write auth/…/login`. A
+       login that needs a second factor asks for it (`cli.second_factor`).
+Trust  The token is stored for its owner alone and shown only where that was asked for; a password
+       is not. A person's token that is kept is opened as a session of the command line, where the
+       server is ours: it ends when nobody uses it, and at the latest after a working day.
 """
 
 from __future__ import annotations
@@ -15,15 +17,16 @@ from urllib.parse import quote
 import click
 
 from strongroom.base.secret import Secret
-from strongroom.cli import prompt, second_factor, token_file
+from strongroom.cli import browser, prompt, second_factor, token_file
 from strongroom.cli.arguments import read_pairs
 from strongroom.cli.commands import command, field_option, in_session
 from strongroom.cli.errors import CommandError
 from strongroom.cli.render import how_long
 from strongroom.cli.replies import login_fields, pick, warn
 from strongroom.cli.session import Session
+from strongroom.cli.sessions import open_as_session
 
-METHODS = ("token", "userpass", "approle")
+METHODS = ("token", "userpass", "approle", "jwt", "oidc")
 
 
 @command("login")
@@ -51,6 +54,8 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
       strongroom login                                     asks for a token
       strongroom login -method=userpass username=ada       asks for the password
       strongroom login -method=approle role_id=...         asks for the secret id
+      strongroom login -method=oidc role=staff             opens a browser
+      strongroom login -method=jwt role=ci jwt=@token      a signed token
     """
     place = f"auth/{(path or method).strip('/')}"
     reply = (
@@ -64,7 +69,10 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
         raise CommandError("the login asks for more than this command knows", "use `write`")
     warn(session, reply)
     if not (token_only or no_store):
-        token_file.store(session.home, Secret(auth["client_token"]))
+        token = Secret(auth["client_token"])
+        token_file.store(session.home, token)
+        if auth.get("entity_id") and method != "token":
+            open_as_session(session, token)
     if token_only:
         session.output.raw(auth["client_token"], newline=True)
     elif field is not None:
@@ -108,6 +116,11 @@ def _log_in(session: Session, method: str, place: str, words: Sequence[str]) -> 
         place = f"{place}/login/{quote(str(name), safe='')}"
         given.setdefault("password", None)
         given["password"] = given["password"] or prompt.hidden(f"Password of {name}")
+    elif method == "oidc":
+        return browser.log_in(session, place, given)
+    elif method == "jwt":
+        place = f"{place}/login"
+        given["jwt"] = str(given.get("jwt") or prompt.hidden("Signed token")).strip()
     else:
         if not given.get("role_id"):
             raise CommandError("role_id is missing", "write role_id=ID")

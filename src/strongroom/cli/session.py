@@ -6,6 +6,7 @@ Order  An option given on the command line counts before STRONGROOM_…, and tha
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +89,10 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """The server, asked as whoever has logged in."""
-        return self.client_with(self.token)
+        client = self.client_with(self.token)
+        if sys.stdin.isatty():
+            client.steps_up = _step_up
+        return client
 
     @cached_property
     def anonymous(self) -> Client:
@@ -130,3 +134,11 @@ class Session:
             self.output.json(reply)
         else:
             show()
+
+
+def _step_up(client: Client) -> None:
+    """Ask whoever sits at the terminal for a code, and show it."""
+    from strongroom.cli import prompt  # noqa: PLC0415  only where somebody types
+
+    code = prompt.hidden("A fresh factor is needed. Code of your app, or a recovery code")
+    client.send("POST", "strongroom/step-up", {"code": code}, wrapped=False)
