@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import hvac
 import pytest
 
 from tests import servers
+from tests.cli.conftest import Shell
 from tests.core.test_web import listening
 from tests.endtoend.test_bao import Bao, program
 from tests.endtoend.test_hvac import connected
@@ -225,6 +227,41 @@ def test_a_person_comes_in_with_bao(server: Strongroom, platform: Platform, tmp_
 
     assert (shown, process.returncode) == (200, 0), said
     assert "read-app" in said
+
+
+def test_a_person_comes_in_with_our_own_program(
+    server: Strongroom, platform: Platform, tmp_path: Path
+) -> None:
+    port = servers.free_port()
+    local = f"http://localhost:{port}/oidc/callback"
+    for side, path in ((platform.bao, "identity/oidc/client/us"), (server, "auth/oidc/role/dev")):
+        field = "redirect_uris" if side is platform.bao else "allowed_redirect_uris"
+        assert side.ask("POST", path, {field: [BACK, local]}).status == 204
+    shell = Shell(tmp_path)
+    shell.environment |= {"STRONGROOM_ADDR": server.address}
+    shell.environment |= {"STRONGROOM_CACERT": str(server.ca_file)} if server.tls else {}
+    words = ["login", "--method=oidc", f"port={port}", "skip_browser=true", "role=dev"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "strongroom", *words],
+        env=shell.full_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = next(line.strip() for line in process.stdout if "/authorize?" in line)
+        came = platform.consent(url)
+        browser = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        browser.request("GET", f"/oidc/callback?{urlencode(came)}")
+        shown = browser.getresponse().status
+        browser.close()
+        said = process.stdout.read()
+
+    assert (shown, process.returncode) == (200, 0), said
+    assert came["code"] not in said
+    listed = shell.ok("session", "list", "-format=json").data
+    assert [each["surface"] for each in listed.values()] == ["cli"]
 
 
 def test_the_provider_gives_one_code_for_one_login(server: Strongroom, platform: Platform) -> None:
