@@ -330,7 +330,8 @@ def test_what_is_built_in_is_listed(bao: Bao) -> None:
     refused = bao("plugin", "register", f"-sha256={'0' * 64}", "secret", "mine")
 
     rows = [tuple(line.split()[:2]) for line in listed.splitlines()[2:]]
-    assert rows == [("approle", "auth"), ("userpass", "auth"), ("kv", "secret")]
+    methods = ("approle", "aws", "cert", "jwt", "kubernetes", "ldap", "oidc", "userpass")
+    assert rows == [*((method, "auth") for method in methods), ("kv", "secret")]
     assert [each["name"] for each in secret["details"]] == secret["secret"] == ["kv"]
     assert kv["builtin"]
     assert kv["version"].endswith("+builtin.strongroom")

@@ -50,8 +50,13 @@ class OpenBao:
         """Send one request to `/v1/{path}`, as the root token unless another is given."""
         sent = {"X-Vault-Token": token or self.root_token, **(headers or {})}
         text = None if body is None else json.dumps(body)
-        self.connection.request(method, f"/v1/{path}", body=text, headers=sent)
-        response = self.connection.getresponse()
+        try:
+            self.connection.request(method, f"/v1/{path}", body=text, headers=sent)
+            response = self.connection.getresponse()
+        except ConnectionError:  # idle for so long that the server has closed it
+            self.connection.close()
+            self.connection.request(method, f"/v1/{path}", body=text, headers=sent)
+            response = self.connection.getresponse()
         raw = response.read()
         return Answer(status=response.status, body=json.loads(raw) if raw else None)
 
