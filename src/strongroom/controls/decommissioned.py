@@ -11,10 +11,9 @@ Trust       As for people (T25). An alias shared by several programs is one work
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period, WorkloadFact
-from strongroom.sdk.leavers import LATEST, WORKLOAD, Gone, endings, judged
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period
+from strongroom.sdk.leavers import LATEST, WORKLOAD, Gone, endings, gone_since, judged
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
@@ -26,20 +25,12 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
         names[each.entity] = subject
         if each.problem:
             yield Item(subject, None, f"not as it was written: {each.problem}")
-        elif (since := _since(each, period)) is not None:
+        elif (since := gone_since(each, period)) is not None:
             why = "is decommissioned" if each.left_at is not None else "is over its end"
             gone[each.entity] = Gone(subject, since, each.entry, why)
     leaving = await endings(period, evidence, WORKLOAD)
     async for item in judged(period, evidence, leaving, gone, names):
         yield item
-
-
-def _since(workload: WorkloadFact, period: Period) -> datetime | None:
-    """Return since when a workload is gone that must have been ended by the period's end."""
-    if workload.left_at is not None:
-        return workload.left_at if workload.left_at >= period.start else None
-    end = workload.ends_at
-    return end if end is not None and period.start <= end and end + LATEST < period.end else None
 
 
 CONTROL = ControlTest(

@@ -12,10 +12,9 @@ Trust       That nothing is left is asked twice: of the log and tokens here, and
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period, PersonFact
-from strongroom.sdk.leavers import LATEST, PERSON, Gone, endings, judged
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period
+from strongroom.sdk.leavers import LATEST, PERSON, Gone, endings, gone_since, judged
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
@@ -27,20 +26,12 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
         names[person.entity] = subject
         if person.problem:
             yield Item(subject, None, f"not as it was written: {person.problem}")
-        elif (since := _since(person, period)) is not None:
+        elif (since := gone_since(person, period)) is not None:
             why = "has left" if person.left_at is not None else "is over the end"
             gone[person.entity] = Gone(subject, since, person.entry, why)
     leaving = await endings(period, evidence, PERSON)
     async for item in judged(period, evidence, leaving, gone, names):
         yield item
-
-
-def _since(person: PersonFact, period: Period) -> datetime | None:
-    """Return since when somebody is gone who must have been ended by the period's end."""
-    if person.left_at is not None:
-        return person.left_at if person.left_at >= period.start else None
-    end = person.ends_at
-    return end if end is not None and period.start <= end and end + LATEST < period.end else None
 
 
 CONTROL = ControlTest(

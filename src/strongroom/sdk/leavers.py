@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from strongroom.sdk.control import Evidence, Item, LogEntry, Period
+from strongroom.sdk.control import Evidence, Item, LogEntry, Period, PersonFact, WorkloadFact
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = timedelta(hours=24)
@@ -49,6 +49,14 @@ class Gone:
     since: datetime
     entry: int | None
     why: str
+
+
+def gone_since(row: PersonFact | WorkloadFact, period: Period) -> datetime | None:
+    """Return since when somebody is gone who must have been ended by the period's end."""
+    if row.left_at is not None:
+        return row.left_at if row.left_at >= period.start else None
+    end = row.ends_at
+    return end if end is not None and period.start <= end and end + LATEST < period.end else None
 
 
 @dataclass

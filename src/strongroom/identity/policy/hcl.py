@@ -11,6 +11,7 @@ Trust  Whoever may write a policy decides what its holders may do; the parser tr
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
@@ -74,7 +75,7 @@ def refuse(at: Node | Item, problem: str) -> NoReturn:
     raise InputError("policy", f"line {at.line}, column {at.column}: {problem}")
 
 
-class _Parser:
+class _Parser(ABC):
     """What both languages share: tokens with one of look-ahead, values, and lists."""
 
     words: ClassVar[Mapping[str, bool | None]]
@@ -145,8 +146,9 @@ class _Parser:
         if not self._skip(","):
             self._wanted(f"',' or '{closing}'")
 
+    @abstractmethod
     def _items(self, closing: str) -> tuple[Item, ...]:
-        raise NotImplementedError
+        """Read an object's members, up to what closes it."""
 
 
 class _Hcl(_Parser):
