@@ -11,6 +11,9 @@ from typing import Any
 import msgspec
 
 
+IDLE = 15  # seconds after which a server may have hung up on a connection that kept still
+
+
 class RefusedError(Exception):
     """The server did not do what the comparison needs."""
 
@@ -22,6 +25,7 @@ class Client:
     address: str
     token: str = ""
     connection: http.client.HTTPConnection = field(init=False)
+    last_used: float = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         host, _, port = self.address.partition(":")
@@ -31,9 +35,13 @@ class Client:
         """Send one request; return its status and the bytes of its body."""
         headers = {"X-Vault-Token": self.token} if self.token else {}
         sent = None if body is None else msgspec.json.encode(body)
+        if time.monotonic() - self.last_used > IDLE:
+            self.connection.close()  # the next request opens it again
         self.connection.request(method, f"/v1/{path}", body=sent, headers=headers)
         reply = self.connection.getresponse()
-        return reply.status, reply.read()
+        read = reply.status, reply.read()
+        self.last_used = time.monotonic()
+        return read
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Send one request and return its decoded body; raises RefusedError on refusal."""
