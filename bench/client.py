@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-
 IDLE = 15  # seconds after which a server may have hung up on a connection that kept still
 
 
