@@ -25,6 +25,7 @@ class Door(FakeProbe):
 
     locks_after: int = 5
     says: str = "locked out"
+    alerts: bool = True
     makes: int = 204
     takes_anything: bool = False
     failures: int = 0
@@ -54,12 +55,16 @@ class Door(FakeProbe):
             self._write(index, ok=True)
             return Answered(200, b"", index)
         self.failures += not locked
-        self._write(index, ok=False, reason=self.says if locked else "")
+        begins = not locked and self.failures == self.locks_after
+        own = {"alert": "login_locked_out"} if begins and self.alerts else {}
+        self._write(index, ok=False, reason=self.says if locked else "", own=own)
         return Answered(self.refuses_with, b"", index)
 
-    def _write(self, index: int, *, ok: bool, reason: str = "") -> None:
+    def _write(
+        self, index: int, *, ok: bool, reason: str = "", own: Mapping[str, object] | None = None
+    ) -> None:
         if self.logged:
-            self.log.written[index] = LogEntry(index=index, ok=ok, reason=reason)
+            self.log.written[index] = LogEntry(index=index, ok=ok, reason=reason, own=own or {})
 
 
 def parts(*ways: WayIn, **changed: object) -> dict[str, object]:
@@ -76,6 +81,7 @@ def parts(*ways: WayIn, **changed: object) -> dict[str, object]:
         pytest.param({"locks_after": 11}, Verdict.EXCEPTIONS, id="after eleven"),
         pytest.param({"takes_anything": True}, Verdict.EXCEPTIONS, id="takes any password"),
         pytest.param({"logged": False}, Verdict.EXCEPTIONS, id="no entry says so"),
+        pytest.param({"alerts": False}, Verdict.EXCEPTIONS, id="nobody is alerted"),
         pytest.param({"says": "a flood"}, Verdict.EXCEPTIONS, id="refused for something else"),
         pytest.param(
             {"says": "busy", "refuses_with": 503}, Verdict.INCONCLUSIVE, id="the server is busy"

@@ -47,7 +47,7 @@ def _advise(session: Session, found: dict[str, Any]) -> None:
 
 
 def _warn(session: Session, found: dict[str, Any]) -> None:
-    """Tell of root tokens that a quorum made and that still live, to whoever may know of them."""
+    """Tell whoever may know of new root tokens that live, and of who is locked out."""
     if session.output.as_json or found.get("sealed") or session.token is None:
         return
     try:
@@ -56,9 +56,16 @@ def _warn(session: Session, found: dict[str, Any]) -> None:
         return  # somebody who may not, another server, or a token that is over
     for alert in data.get("alerts") or ():
         if alert.get("lives"):
-            made, accessor = alert.get("at"), alert.get("accessor")
-            told = f"a root token was generated {made} and lives; accessor {accessor}"
-            session.output.note(f"alert: {told}")
+            session.output.note(f"alert: {_told(alert)}")
+
+
+def _told(alert: dict[str, Any]) -> str:
+    made, until = alert.get("at"), alert.get("until")
+    if alert.get("kind") == "login_locked_out":
+        return f"a login at {alert.get('mount')} is locked out until {until}; see sys/locked-users"
+    if alert.get("kind") == "second_factor_locked_out":
+        return f"the second factor of {alert.get('entity')} is locked out until {until}"
+    return f"a root token was generated {made} and lives; accessor {alert.get('accessor')}"
 
 
 def show(session: Session, found: dict[str, Any]) -> None:

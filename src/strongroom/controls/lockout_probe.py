@@ -3,7 +3,8 @@
 Population  A throw-away user at a throw-away mount, tried; and every mount where people log in by
             a password.
 Holds when  After so many wrong passwords the right one is refused, and the entry says that it was
-            locked out; and each mount locks after as few failures, for as long as the limits say.
+            locked out; the entry of the last failure is an alert; and each mount locks after as few
+            failures, for as long as the limits say.
 Not judged  A throw-away user that could not be made, or a server in trouble; a mount whose row is
             not as it was written.
 Trust       The user never logs in, its password is random and nobody else's, and all of it is
@@ -24,6 +25,7 @@ LEAST = timedelta(minutes=30)
 PASSWORDS = ("ldap", "userpass")
 KIND = "auth/userpass"
 LOCKED_OUT = "locked out"  # what the entry of such a login says
+ALERT = "login_locked_out"  # of the failure that began it
 
 
 async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:
@@ -48,7 +50,7 @@ async def _try(evidence: Evidence, prober: Prober, mount: str) -> Item:
     at = f"{mount}login/{name}"
     if made.status >= HTTPStatus.MULTIPLE_CHOICES:
         return Item(subject, None, f"could not be made: status {made.status}", (made.index,))
-    counted = 0
+    counted, alerts = 0, []
     for _ in range(MOST):
         wrong = _body(evidence.probe.random_name())
         answered = await prober.request("write", at, wrong, token="")
@@ -56,6 +58,8 @@ async def _try(evidence: Evidence, prober: Prober, mount: str) -> Item:
             return Item(subject, False, "a wrong password was taken", (answered.index,))
         entry = await evidence.log.entry(answered.index)
         counted += entry is not None and entry.reason != LOCKED_OUT
+        if entry is not None and entry.own.get("alert") == ALERT:
+            alerts.append(answered.index)
     last = await prober.request("write", at, right, token="")
     if last.status < HTTPStatus.MULTIPLE_CHOICES:
         because = f"not locked out after {MOST} wrong passwords"
@@ -69,7 +73,9 @@ async def _try(evidence: Evidence, prober: Prober, mount: str) -> Item:
         because = f"the right password was refused, and not for being locked out: {entry.reason}"
         return Item(subject, held, because, (last.index,))
     because = f"locked out after {counted} wrong passwords; then the right one was refused"
-    return Item(subject, True, because, (last.index,))
+    if not alerts:
+        return Item(subject, False, f"{because}, and no entry is an alert", (last.index,))
+    return Item(subject, True, because, (*alerts, last.index))
 
 
 def _configured(way: WayIn) -> Item:
@@ -92,16 +98,19 @@ CONTROL = ControlTest(
     population="A throw-away user, tried; every mount where people log in by a password",
     procedure=(
         "Made a user at a throw-away mount, showed wrong passwords, then the right one, "
-        "and looked for the reason in the entry of the refusal. Read of each mount of passwords "
+        "and looked for the reason in the entry of the refusal, and for an alert in that of the "
+        "failure which began the lock. Read of each mount of passwords "
         "after how many failures it locks, and for how long."
     ),
     holds_when=(
-        "The right password was refused after the wrong ones, for being locked out; each mount "
+        "The right password was refused after the wrong ones, for being locked out, and that was "
+        "an alert; each mount "
         "locks after as few failures and for as long as the limits say."
     ),
     limits=(
         "It shows the moment of the run. That a lock lasts as long as it is set for was not "
-        "waited for, and that anybody is alerted is not tested: there is no alerting yet."
+        "waited for, nor that somebody reads the alerts: they stand in the log and at "
+        "`strongroom/alerts`, and are sent to nobody."
     ),
     parameters={"most_failures": MOST, "least_minutes": int(LEAST.total_seconds() // 60)},
     evaluate=evaluate,

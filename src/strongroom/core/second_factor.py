@@ -8,7 +8,7 @@ Vault   Login MFA in two phases and in one. A request id stands for five minutes
         Beside what Vault says of a method, one for security keys has `options`: what
         `navigator.credentials.get()` takes. Its answer, as JSON, is the passcode.
 Differs A refusal says the same whatever was wrong. A code is taken once, with all before it.
-        Failures are counted for each entity, and lock its second factors for fifteen minutes. The
+        Failures are counted for each entity, and lock its second factors for half an hour. The
         word `passcode=` may stand before a code anywhere, and one code meets every demand of its
         method (OpenBao wants another for each enforcement). A waiting login whose user was deleted,
         disabled or has left meanwhile gives no token.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from strongroom.api.wire import HttpRequest, HttpResponse
 from strongroom.app import Application
 from strongroom.auth.userpass import method as userpass
+from strongroom.core.login import LOCKED
 from tests.core.system.room import Room, room
 
 THRESHOLD = 5
@@ -98,9 +98,9 @@ async def test_the_entry_says_that_it_was_locked_out(ours: Room) -> None:
 async def test_a_lock_ends_when_it_would_have_however_often_it_is_tried(ours: Room) -> None:
     await lock(ours, "al")
     for _ in range(3):
-        ours.clock.advance(timedelta(minutes=4))
+        ours.clock.advance(LOCKED / 4)
         await log_in(ours, "al", "right")
-    ours.clock.advance(timedelta(minutes=4))
+    ours.clock.advance(LOCKED / 4)
 
     assert (await log_in(ours, "al", "right")).status == 200
 
@@ -115,8 +115,33 @@ async def test_a_login_that_is_locked_out_spends_no_secret_id(ours: Room) -> Non
         refused = await ours.ask("POST", "auth/approle/login", wrong, token="")
 
     locked = await ours.ask("POST", "auth/approle/login", right, token="")
-    ours.clock.advance(timedelta(minutes=15))
+    ours.clock.advance(LOCKED)
     later = await ours.ask("POST", "auth/approle/login", right, token="")
 
     assert locked == refused
     assert later.status == 200
+
+
+async def test_the_failure_that_begins_a_lock_is_an_alert_and_no_other_is(ours: Room) -> None:
+    for _ in range(THRESHOLD + 2):
+        await log_in(ours, "al")
+
+    entries = [e for e in await ours.entries() if e["metadata"]["event_code"] == "auth.login"]
+    alerts = [e["unmapped"].get("alert") for e in entries]
+
+    assert alerts == [None] * (THRESHOLD - 1) + ["login_locked_out", None, None]
+    assert [e["severity_id"] for e in entries] == [2] * (THRESHOLD - 1) + [4, 2, 2]
+
+
+async def test_who_is_locked_out_is_listed_as_an_alert_without_the_name(ours: Room) -> None:
+    await lock(ours, "al")
+    await lock(ours, "my-password-typed-as-a-name")
+
+    answer = await ours.ask("GET", "strongroom/alerts")
+
+    assert [(a["kind"], a["mount"], a["failures"]) for a in answer.data["alerts"]] == [
+        ("login_locked_out", "auth/up/", THRESHOLD)
+    ] * 2
+    assert "typed" not in json.dumps(answer.data)
+    ours.clock.advance(LOCKED)
+    assert (await ours.ask("GET", "strongroom/alerts")).data["alerts"] == []

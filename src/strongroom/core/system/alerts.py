@@ -1,7 +1,13 @@
-"""`strongroom/alerts`: root tokens that a quorum made after set-up, the latest of them.
+"""`strongroom/alerts`: what somebody should look at now.
+
+These are root tokens that a quorum made after set-up, and who is locked out after failed logins or
+failed second factors: of each kind the latest.
 
 Trust   The entry of each is severe (`alert`), and the log is what proves it; this list is for those
-        who look at a status, sealed and at most as long as `KEPT`. T12 judges how long each lived.
+        who look at a status. Each kind is bounded by `KEPT` for itself, so that a flood of failed
+        logins pushes no root token out. Names that were tried are not shown: they may be mistyped
+        passwords; `sys/locked-users` shows them to whoever may ask it. T12 judges how long each
+        root token lived, T50 that a lock-out is an alert.
 """
 
 from __future__ import annotations
@@ -12,8 +18,12 @@ from typing import Final
 import msgspec
 
 from strongroom.base.clock import rfc3339
+from strongroom.core.login import ALERT as LOCKED_OUT
+from strongroom.core.records import MOUNTS
 from strongroom.core.request import SystemCall
-from strongroom.identity.records import TOKENS
+from strongroom.identity.factors.checking import LOCKED_ALERT
+from strongroom.identity.factors.records import FACTOR_LOCKOUTS, FactorLockout
+from strongroom.identity.records import LOCKOUTS, TOKENS, Lockout
 from strongroom.sdk.engine import Endpoint, Nothing, Reply, Route
 from strongroom.storage.records import SETTINGS, Setting
 from strongroom.storage.transaction import Transaction
@@ -52,7 +62,7 @@ class AlertRoutes:
         return (
             Route(
                 path="alerts",
-                summary="Root tokens that a quorum made, the latest last, and which still live.",
+                summary="What somebody should look at: new root tokens, and who is locked out.",
                 read=Endpoint(Nothing, self.show, "alert.read"),
             ),
         )
@@ -63,4 +73,24 @@ class AlertRoutes:
             lives = bool(await call.transaction.all(TOKENS, accessor=alert.accessor))
             at = rfc3339(alert.at)
             shown.append({"kind": alert.kind, "at": at, "accessor": alert.accessor, "lives": lives})
-        return Reply({"alerts": shown})
+        return Reply({"alerts": [*shown, *await _locked_out(call)]})
+
+
+async def _locked_out(call: SystemCall) -> list[dict[str, object]]:
+    """Return who is locked out now, the latest last: at logins, then by the second factor."""
+    tx, now = call.transaction, call.now
+    mounts = {row.uuid: row.path for row in (await tx.examine(MOUNTS))[0]}
+    logins = [r for r in await tx.all(LOCKOUTS) if r.locked_until and r.locked_until > now]
+    factors = [r for r in await tx.all(FACTOR_LOCKOUTS) if r.locked_until and r.locked_until > now]
+    lockouts = sorted(logins, key=lambda row: row.last_at)[-KEPT:]
+    by_factor = sorted(factors, key=lambda row: row.last_at)[-KEPT:]
+    return [
+        *(_lockout(LOCKED_OUT, row, mount=mounts.get(row.mount, "")) for row in lockouts),
+        *(_lockout(LOCKED_ALERT, row, entity=row.entity) for row in by_factor),
+    ]
+
+
+def _lockout(kind: str, row: Lockout | FactorLockout, **where: str) -> dict[str, object]:
+    until = rfc3339(row.locked_until) if row.locked_until is not None else None
+    failures = {"failures": row.failures, "until": until, "lives": True}
+    return {"kind": kind, "at": rfc3339(row.last_at), **where, **failures}

@@ -10,7 +10,7 @@ Differs Types `duo`, `okta` and `pingid` are refused by name: there is no push, 
         of type `totp`, and a recovery code stands in for a code. `generate` asks for a factor
         (`code`, or `challenge_id` and `answer`) where there is another already. `key_size` is at
         least 16 bytes, `period` at most five minutes. `max_validation_attempts` wrong codes lock
-        for fifteen minutes. A method that an enforcement uses is not deleted (400; OpenBao 500);
+        for half an hour. A method that an enforcement uses is not deleted (400; OpenBao 500);
         one that is deleted takes the keys with it that were made by it.
 Trust   Whoever may write methods decides what does as a second factor; a caller that is bound to an
         environment may not. Whoever may `admin-generate` has the second factor that comes of it:

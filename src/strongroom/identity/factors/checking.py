@@ -1,6 +1,6 @@
 """Whether what somebody shows is a factor of theirs, judged in the request's transaction.
 
-Units   A failure is forgotten after fifteen minutes; the fifth in a row locks for fifteen.
+Units   A failure is forgotten after fifteen minutes; the fifth in a row locks for half an hour.
 Order   All factors are read, what was shown is judged, and only then is the lock looked at, so that
         a locked entity costs what any other does. What changes (a step or recovery code that is
         spent, a counter, a failure) is written in the transaction of the request. Two requests
@@ -8,7 +8,7 @@ Order   All factors are read, what was shown is judged, and only then is the loc
 Trust   A refusal tells the caller nothing but that it is one; the reason goes to the entry. It is
         written all the same, by `FactorRefusedError.write`: a caller that could have its failures
         forgotten could try every code. Whoever has the first factor can lock the second, for
-        fifteen minutes at a time.
+        half an hour at a time; the entry that begins it is an alert, as is that of a cloned key.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ from strongroom.storage.transaction import Transaction
 
 FAILURES: Final = 5
 FORGET: Final = timedelta(minutes=15)
-LOCKED: Final = timedelta(minutes=15)
+LOCKED: Final = timedelta(minutes=30)
 LONGEST_CODE: Final = 64
 LABEL: Final = "recovery-code"
 LOCKED_OUT: Final = "second factor locked out"
+LOCKED_ALERT: Final = "second_factor_locked_out"
+CLONED: Final = "authenticator_cloned"
 
 Rows = tuple[tuple[Register[Any], Any], ...]
 
@@ -220,7 +222,9 @@ def _by_key(
     except ClonedError as error:
         cloned = replace(named_factor(answer, keys), disabled=str(error))
         raise FactorRefusedError(
-            str(error), ((FACTORS, cloned),), {"factor": cloned.id, "factor_disabled": True}
+            str(error),
+            ((FACTORS, cloned),),
+            {"factor": cloned.id, "factor_disabled": True, "alert": CLONED},
         ) from None
     except AuthenticatorError as error:
         raise FactorRefusedError(str(error)) from None
@@ -241,4 +245,6 @@ def _counted(
     locked = now + LOCKED if failures >= trying.most else None
     row = FactorLockout(entity, failures, now, locked)
     details = {**refused.details, "factor_failures": failures}
+    if locked is not None:
+        details = {"alert": LOCKED_ALERT, **details}
     return FactorRefusedError(refused.reason, (*refused.rows, (FACTOR_LOCKOUTS, row)), details)
