@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from strongroom.auth.jwt import OidcAuth
-from strongroom.auth.jwt.flow import MOST_PENDING, PENDING
+from strongroom.auth.jwt.flow import MOST_FROM_ONE, MOST_PENDING, PENDING
 from strongroom.base.errors import DeniedError, InputError, LimitError, UpstreamError
 from strongroom.sdk.auth import Proof
 from strongroom.sdk.web import Question, Response
@@ -156,14 +156,26 @@ class TestThere:
             await mount.write("oidc/auth_url", redirect_uri=BACK)
 
     async def test_logins_that_nobody_ends_are_bounded(self, mount: Mount) -> None:
-        for _ in range(MOST_PENDING):
+        for number in range(MOST_PENDING):
+            mount.address = f"192.0.2.{number % 10}"
             await sent(mount)
+        mount.address = "192.0.2.77"
         with pytest.raises(LimitError):
             await sent(mount)
         mount.at += PENDING.total_seconds() + 1
 
         await sent(mount)
         assert len([name for name in mount.store.records if name.startswith("state/")]) < 1000
+
+    async def test_one_address_that_ends_none_keeps_no_other_out(self, mount: Mount) -> None:
+        mount.address = "192.0.2.1"
+        for _ in range(MOST_FROM_ONE):
+            await sent(mount)
+        with pytest.raises(LimitError):
+            await sent(mount)
+        mount.address = "192.0.2.2"
+
+        assert (await sent(mount))["state"]
 
 
 class TestBack:

@@ -6,7 +6,8 @@ Order   `auth_url` stores the login under its state. The callback exchanges the 
         token, and deletes what was stored: a state is good once. A callback that is served again,
         since somebody else wrote meanwhile, does not ask the provider again: what became of the
         code is remembered for as long as the state stands, a failure too.
-Limits  A thousand logins may be under way at a mount; who begins more has to wait.
+Limits  A thousand logins may be under way at a mount, a fifth of them begun from one address; who
+        begins more has to wait.
 Trust   The state is bound to role, redirect URI, provider and client; the nonce binds the token to
         it, the verifier the code. A callback that names another issuer is refused before the code
         is sent anywhere, and so is one that names none where the provider says that it does;
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -39,10 +41,12 @@ from strongroom.sdk.web import Question, Response, Web
 
 PENDING: Final = timedelta(minutes=5)
 MOST_PENDING: Final = 1_000
+MOST_FROM_ONE: Final = MOST_PENDING // 5  # so that nobody alone keeps all others out
 SWEPT: Final = 16  # ended ones that a new one takes away
 MOST_REMEMBERED: Final = 1_024
 REFUSED: Final = "OIDC login failed"
 _PREFIX: Final = "state/"
+_FORM: Final = re.compile(r"[0-9]{11}[0-9a-f]{8}")  # its end, and whose address (a keyed digest)
 _OK: Final = 200
 _CLIENT_ERRORS: Final = range(400, 500)
 _SIGNED_ONLY: Final = frozenset(
@@ -107,10 +111,11 @@ class Flow:
         endpoint = known.text("authorization_endpoint")
         if not endpoint or not known.text("token_endpoint"):
             raise UpstreamError("the provider has no endpoints for logins")
-        await _make_room(call)
+        came_from = call.fingerprint(call.address.encode())[:4].hex()
+        await _make_room(call, came_from)
         ends_at = call.now + PENDING
         secret = [_text(call.entropy(32)) for _ in range(3)]
-        state = f"{int(ends_at.timestamp()):011d}{secret[0]}"
+        state = f"{int(ends_at.timestamp()):011d}{came_from}{secret[0]}"
         pending = Pending(
             role=name,
             redirect_uri=given.redirect_uri,
@@ -141,7 +146,7 @@ class Flow:
     async def pending(self, call: Call, given: Callback) -> tuple[str, Pending, Role, Config]:
         """Return the login that a callback ends; DeniedError where there is none such."""
         key = _key(given.state)
-        begun = given.state[:11].isascii() and given.state[:11].isdigit()
+        begun = _FORM.match(given.state)
         held = await call.store.find(key, Pending) if begun else None
         if held is None or held.value.ends_at <= call.now:
             raise DeniedError("no such login is under way")
@@ -319,20 +324,21 @@ def _tokens(answer: Response) -> Mapping[str, Any]:
     return found
 
 
-async def _make_room(call: Call) -> None:
+async def _make_room(call: Call, came_from: str) -> None:
     """Take away a few that have ended; LimitError where too many have not."""
     names = await call.store.names(_PREFIX, limit=MOST_PENDING)
     now = f"{int(call.now.timestamp()):011d}"
     ended = [name for name in names[:SWEPT] if name < now]
     for name in ended:
         await call.store.delete(_PREFIX + name)
-    if len(names) - len(ended) >= MOST_PENDING:
+    alike = sum(name >= now and name[11:19] == came_from for name in names)
+    if len(names) - len(ended) >= MOST_PENDING or alike >= MOST_FROM_ONE:
         raise LimitError("too many logins are under way", int(PENDING.total_seconds()))
 
 
 def _key(state: str) -> str:
     """Return where a login is stored: those that end first come first. The state is not there."""
-    return f"{_PREFIX}{state[:11]}{sha256(state.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return f"{_PREFIX}{state[:19]}{sha256(state.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _text(raw: bytes) -> str:
