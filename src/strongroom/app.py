@@ -82,8 +82,8 @@ from strongroom.evidence.surroundings import Surroundings
 from strongroom.identity.factors.authenticators import RelyingParty
 from strongroom.identity.tokens import CUBBYHOLE, Tokens
 from strongroom.sdk.auth import AuthMethod
-from strongroom.sdk.control import ListenerFact
 from strongroom.sdk.engine import Engine, Route
+from strongroom.sdk.facts.probes import ListenerFact
 from strongroom.sinks.file.sink import FileSink
 from strongroom.storage.barrier import Barrier
 from strongroom.storage.database import Database, InUseError, UnsafeDatabaseError

@@ -9,37 +9,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from strongroom.sdk.control import (
-    Answered,
-    Blob,
-    ControlTest,
-    Crossing,
-    DailyCheckpoint,
-    EnvironmentFact,
-    Evidence,
+from strongroom.sdk.control import ControlTest, Evidence, Item, Verdict, verdict
+from strongroom.sdk.facts.access import Crossing, EnvironmentFact, LiveToken, MatrixRow, RuleFact
+from strongroom.sdk.facts.identities import (
     FactorFact,
     FactorRuleFact,
     FreshFactor,
-    GuardedRow,
-    Item,
-    ListenerFact,
-    LiveToken,
-    LogEntry,
-    MatrixRow,
-    Period,
     PersonFact,
-    Prober,
-    Refusal,
-    RuleFact,
-    Searched,
     SecretIdFact,
-    Setback,
-    Verdict,
     WayIn,
     WorkloadFact,
-    WriteRoute,
-    verdict,
 )
+from strongroom.sdk.facts.log import DailyCheckpoint, LogEntry, Setback
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.probes import Answered, ListenerFact, Prober, Searched, WriteRoute
+from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal
 
 EPOCH = datetime(2026, 7, 1, tzinfo=UTC)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.access_matrix import CONTROL
-from strongroom.sdk.control import Cell, MatrixRow, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import Cell, MatrixRow
 from tests.controls.histories import FakeAccess, found, items
 
 SAME = Cell(path="secret/a", stored=("read",), engine=("read",))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.broad_grants import CONTROL
-from strongroom.sdk.control import RuleFact, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import RuleFact
 from tests.controls.histories import FakeAccess, found
 
 

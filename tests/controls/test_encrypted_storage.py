@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.encrypted_storage import CONTROL
-from strongroom.sdk.control import Blob, GuardedRow, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.storage import Blob, GuardedRow
 from tests.controls.histories import FakeStorage, found, items
 
 

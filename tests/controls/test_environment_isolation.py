@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.environment_isolation import CONTROL
-from strongroom.sdk.control import Crossing, EnvironmentFact, LogEntry, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import Crossing, EnvironmentFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeAccess, FakeLog, entry, found, items
 
 

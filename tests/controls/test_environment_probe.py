@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.environment_probe import CONTROL, concrete
-from strongroom.sdk.control import EnvironmentFact, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import EnvironmentFact
 from tests.controls.histories import FakeAccess, FakeLog, FakeProbe, found, items
 
 PRODUCTION = EnvironmentFact(

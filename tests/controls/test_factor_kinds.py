@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.factor_kinds import CONTROL
-from strongroom.sdk.control import FactorFact, LogEntry, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import FactorFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, found, items, login
 
 APP = FactorFact(id="f-1", entity="e-1", kind="totp", entry=7)

@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from strongroom.controls.fresh_factors import CONTROL
-from strongroom.sdk.control import FreshFactor, LogEntry, PersonFact, Setback, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import FreshFactor, PersonFact
+from strongroom.sdk.facts.log import LogEntry, Setback
 from tests.controls.histories import FakeIdentities, FakeLog, day, entry, found, items, login
 
 RULE = FreshFactor(name="policies", within=timedelta(minutes=10))

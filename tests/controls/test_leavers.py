@@ -9,7 +9,10 @@ import pytest
 
 from strongroom.controls.decommissioned import CONTROL as WORKLOADS
 from strongroom.controls.leavers import CONTROL as PEOPLE
-from strongroom.sdk.control import LiveToken, LogEntry, PersonFact, Verdict, WorkloadFact
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import LiveToken
+from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, FakeTokens, day, entry, found, items
 
 ZERO = timedelta(0)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.leavers_knowledge import CONTROL
-from strongroom.sdk.control import LogEntry, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeLog, day, entry, found, items
 
 READ = entry(2, "secret.read", 3)

@@ -11,7 +11,10 @@ from datetime import timedelta
 import pytest
 
 from strongroom.controls.lockout_probe import CONTROL
-from strongroom.sdk.control import Answered, LogEntry, Prober, Verdict, WayIn
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import WayIn
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.facts.probes import Answered, Prober
 from tests.controls.histories import FakeIdentities, FakeLog, FakeProbe, found, items
 
 STRICT = WayIn(

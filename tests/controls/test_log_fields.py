@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.log_fields import CONTROL
-from strongroom.sdk.control import LogEntry, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeLog, entry, found, items
 
 WHOLE = entry(1, "secret.read")

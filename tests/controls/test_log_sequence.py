@@ -11,7 +11,8 @@ from strongroom.controls.log_sequence import CONTROL
 from strongroom.crypto.checkpoint import Checkpoint, sign_checkpoint
 from strongroom.crypto.merkle import Tree, consistency_proof, leaf_hash, root_of
 from strongroom.crypto.note import Note, SignatureType, SigningKey, VerifierKey
-from strongroom.sdk.control import DailyCheckpoint, LogEntry, Setback, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.log import DailyCheckpoint, LogEntry, Setback
 from tests.controls.histories import FakeLog, day, entry, found, items
 
 KEY = SigningKey("log.test", Secret(bytes(range(32))))

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.mfa_enrolled import CONTROL
-from strongroom.sdk.control import FactorFact, LogEntry, PersonFact, Verdict, WorkloadFact
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import FactorFact, PersonFact, WorkloadFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, found, items, login
 
 ADA = PersonFact(entity="e-1", name="Ada")

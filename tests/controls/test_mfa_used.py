@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.mfa_used import CONTROL
-from strongroom.sdk.control import LogEntry, Verdict, WorkloadFact
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import WorkloadFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, entry, found, items, login
 
 SECOND = {"login": "auth/userpass/login/ada", "path": "sys/mfa/validate"}

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.controls.plaintext_canary import CONTROL, forms
-from strongroom.sdk.control import Verdict, WriteRoute
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.probes import WriteRoute
 from tests.controls.histories import FakeLog, FakePlaces, FakeProbe, found, items
 
 MARK = b"canary-0000000000000000"

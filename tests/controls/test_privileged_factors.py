@@ -7,14 +7,10 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.privileged_factors import CONTROL
-from strongroom.sdk.control import (
-    FactorFact,
-    FactorRuleFact,
-    LogEntry,
-    PersonFact,
-    RuleFact,
-    Verdict,
-)
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import RuleFact
+from strongroom.sdk.facts.identities import FactorFact, FactorRuleFact, PersonFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeAccess, FakeIdentities, FakeLog, found, items, login
 
 ADA = PersonFact(entity="e-1", name="Ada", policies=("admin",))

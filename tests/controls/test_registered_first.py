@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.registered_first import CONTROL
-from strongroom.sdk.control import LogEntry, PersonFact, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import PersonFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, day, entry, found, items, login
 
 ADA = PersonFact(entity="e-1", name="Ada", created_at=day(1))

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from strongroom.controls.root_tokens import CONTROL
-from strongroom.sdk.control import LiveToken, LogEntry, Setback, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import LiveToken
+from strongroom.sdk.facts.log import LogEntry, Setback
 from tests.controls.histories import FakeLog, FakeTokens, day, entry, found, items
 
 ROOT = LiveToken(

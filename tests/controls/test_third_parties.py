@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.third_parties import CONTROL
-from strongroom.sdk.control import PersonFact, Setback, Verdict, WorkloadFact
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
+from strongroom.sdk.facts.log import Setback
 from tests.controls.histories import FakeIdentities, FakeLog, day, entry, found, items
 
 BO = PersonFact(entity="e-1", name="Bo", worker="contractor", contract="C-7", ends_at=day(9))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strongroom.controls.tls_floor import CONTROL
-from strongroom.sdk.control import Handshake, ListenerFact, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.probes import Handshake, ListenerFact
 from tests.controls.histories import FakeListeners, found
 
 GOOD = "TLS_AES_256_GCM_SHA384"

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from strongroom.controls.token_lifetimes import CONTROL
-from strongroom.sdk.control import LiveToken, LogEntry, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import LiveToken
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeLog, FakeTokens, day, entry, found, items
 
 ZERO = timedelta(0)

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from strongroom.controls.workload_credentials import CONTROL
-from strongroom.sdk.control import LiveToken, LogEntry, SecretIdFact, Verdict, WayIn, WorkloadFact
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.access import LiveToken
+from strongroom.sdk.facts.identities import SecretIdFact, WayIn, WorkloadFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, FakeTokens, day, found, items, login
 
 ZERO = timedelta(0)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from strongroom.controls.workload_owners import CONTROL
-from strongroom.sdk.control import LogEntry, Verdict, WorkloadFact
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.identities import WorkloadFact
+from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, found, items, login
 
 SHOP = WorkloadFact(entity="e-1", name="shop", owner="e-ada", entry=4)

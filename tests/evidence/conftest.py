@@ -12,7 +12,7 @@ import pytest
 from strongroom.controls import CONTROLS
 from strongroom.evidence.pack import Packs
 from strongroom.evidence.run import ControlRuns
-from strongroom.sdk.control import Period
+from strongroom.sdk.facts.period import Period
 from tests.evidence.playing import DAY, START, company, quarter
 
 

@@ -31,7 +31,8 @@ from strongroom.identity.records import (
     StoredPolicy,
 )
 from strongroom.identity.tokens import Wanted
-from strongroom.sdk.control import ListenerFact, Period
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.probes import ListenerFact
 from strongroom.storage.opening import open_database
 from strongroom.storage.transaction import Transaction
 

@@ -18,7 +18,8 @@ from strongroom.evidence.pack import Packs
 from strongroom.evidence.run import ControlRuns, checkpoint
 from strongroom.evidence.times import Times, days_uncovered, setbacks_in
 from strongroom.evidence.verify import verify_pack
-from strongroom.sdk.control import Period, Setback
+from strongroom.sdk.facts.log import Setback
+from strongroom.sdk.facts.period import Period
 from tests.evidence.playing import DAY, START, Company, company, quarter
 from tests.evidence.tampering import unpacked
 

@@ -21,7 +21,7 @@ from strongroom.evidence.canonical import canonical
 from strongroom.evidence.pack import Packs
 from strongroom.evidence.run import ControlRuns
 from strongroom.evidence.verify import rolled_up
-from strongroom.sdk.control import Period
+from strongroom.sdk.facts.period import Period
 from tests.evidence.playing import DAY, START, company, quarter
 from tests.evidence.tampering import Files, lines, refitted, unpacked, verified
 

@@ -26,7 +26,8 @@ from strongroom.evidence.records import ControlRun
 from strongroom.evidence.run import ControlRuns
 from strongroom.evidence.storage_walk import SEALED
 from strongroom.identity.records import ENTITIES, LOCKOUTS, POLICIES, TOKENS
-from strongroom.sdk.control import Evidence, Item, Period, Verdict
+from strongroom.sdk.control import Evidence, Item, Verdict
+from strongroom.sdk.facts.period import Period
 from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
 from tests.audit.keeping import change

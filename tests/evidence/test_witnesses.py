@@ -12,7 +12,7 @@ from strongroom.crypto.note import Note, SignatureType, SigningKey
 from strongroom.evidence.pack import Made, Packs
 from strongroom.evidence.run import ControlRuns, checkpoint
 from strongroom.evidence.verify import Witness, main, verify_pack
-from strongroom.sdk.control import Period
+from strongroom.sdk.facts.period import Period
 from tests.evidence.playing import DAY, Company, company
 from tests.evidence.tampering import Files, refitted, unpacked, verified
 

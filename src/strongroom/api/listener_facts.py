@@ -12,7 +12,7 @@ from datetime import datetime
 
 from strongroom.api.tls_probe import handshake_matrix, probe_certificate
 from strongroom.base.errors import UpstreamError
-from strongroom.sdk.control import Handshake, ListenerFact
+from strongroom.sdk.facts.probes import Handshake, ListenerFact
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 DAY = 86_400

@@ -14,7 +14,9 @@ import json
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, MatrixRow, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.access import MatrixRow
+from strongroom.sdk.facts.period import Period
 
 
 async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:

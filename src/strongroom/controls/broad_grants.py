@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period, RuleFact
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.access import RuleFact
+from strongroom.sdk.facts.period import Period
 
 APPROVED: tuple[str, ...] = ()
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period, Prober
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.probes import Prober
 
 OPERATIONS = ("read", "list", "scan", "write", "patch", "delete")
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from strongroom.sdk.control import Blob, ControlTest, Evidence, Item, Kind, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.storage import Blob
 
 ALGORITHMS = ("AES-256-GCM", "XAES-256-GCM", "XChaCha20-Poly1305")
 

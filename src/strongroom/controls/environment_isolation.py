@@ -16,17 +16,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
-from strongroom.sdk.control import (
-    ControlTest,
-    Crossing,
-    EnvironmentFact,
-    Evidence,
-    Item,
-    Kind,
-    Log,
-    LogEntry,
-    Period,
-)
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.access import Crossing, EnvironmentFact
+from strongroom.sdk.facts.log import Log, LogEntry
+from strongroom.sdk.facts.period import Period
 
 MUST_BE_PROTECTED = ("production", "prod")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

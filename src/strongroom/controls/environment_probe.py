@@ -12,15 +12,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from strongroom.sdk.control import (
-    ControlTest,
-    EnvironmentFact,
-    Evidence,
-    Item,
-    Kind,
-    Period,
-    Prober,
-)
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.access import EnvironmentFact
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.probes import Prober
 
 OPERATIONS = ("read", "list")
 PATHS = 3  # random names for each pattern

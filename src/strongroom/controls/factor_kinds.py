@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from strongroom.sdk.control import ControlTest, Evidence, FactorFact, Item, Kind, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.identities import FactorFact
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import CODES, login_of
 
 ALLOWED = ("recovery", "totp", "webauthn")

@@ -16,18 +16,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from strongroom.sdk.control import (
-    CLOCK_TOLERANCE,
-    ControlTest,
-    Evidence,
-    FreshFactor,
-    Item,
-    Kind,
-    LogEntry,
-    Period,
-    PersonFact,
-    Setback,
-)
+from strongroom.sdk.control import CLOCK_TOLERANCE, ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.identities import FreshFactor, PersonFact
+from strongroom.sdk.facts.log import LogEntry, Setback
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import login_of
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.leavers import LATEST, PERSON, Gone, endings, gone_since, judged
 
 

@@ -15,7 +15,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LogEntry, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.leavers import BEGINNING, PERSON, Ended, endings
 
 LIMIT = timedelta(days=7)

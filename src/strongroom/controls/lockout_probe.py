@@ -18,7 +18,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from http import HTTPStatus
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period, Prober, WayIn
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.identities import WayIn
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.probes import Prober
 
 MOST = 10
 LEAST = timedelta(minutes=30)

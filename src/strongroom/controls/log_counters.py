@@ -20,7 +20,9 @@ from datetime import timedelta
 
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import InputError
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LogEntry, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.facts.period import Period
 
 QUIET = frozenset({"log.heartbeat:ok", "server.stop:ok", "log.noise:ok"})  # a stop's last entries
 DUE = timedelta(seconds=60)  # a heartbeat after the one before, or after the start

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LogEntry, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.facts.period import Period
 
 
 @dataclass

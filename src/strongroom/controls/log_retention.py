@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:

@@ -20,15 +20,9 @@ from strongroom.crypto.checkpoint import SignedCheckpoint, add_signatures, open_
 from strongroom.crypto.errors import CryptoError
 from strongroom.crypto.merkle import verify_consistency
 from strongroom.crypto.note import NoteSignature, VerifierKey
-from strongroom.sdk.control import (
-    CLOCK_TOLERANCE,
-    ControlTest,
-    DailyCheckpoint,
-    Evidence,
-    Item,
-    Kind,
-    Period,
-)
+from strongroom.sdk.control import CLOCK_TOLERANCE, ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.log import DailyCheckpoint
+from strongroom.sdk.facts.period import Period
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:

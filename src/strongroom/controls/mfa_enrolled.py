@@ -13,15 +13,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from strongroom.sdk.control import (
-    ControlTest,
-    Evidence,
-    FactorFact,
-    Item,
-    Kind,
-    Period,
-    PersonFact,
-)
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.identities import FactorFact, PersonFact
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import CODES, PERSON, Login, login_of
 
 KINDS = ("totp", "webauthn")

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import PERSON, SERVICE, Login, login_of
 
 PROVEN = 3  # entries that stand for all logins that are alike

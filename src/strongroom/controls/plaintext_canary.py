@@ -16,7 +16,9 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, Period, Prober, WriteRoute
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.probes import Prober, WriteRoute
 
 SUBJECT = "control-t03"
 UNKNOWN = "field_that_nothing_has"

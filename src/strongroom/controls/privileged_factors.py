@@ -15,16 +15,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from strongroom.sdk.control import (
-    ControlTest,
-    Evidence,
-    FactorFact,
-    FactorRuleFact,
-    Item,
-    Kind,
-    Period,
-    PersonFact,
-)
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.identities import FactorFact, FactorRuleFact, PersonFact
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import CODES, SERVICE, Login, login_of
 
 KEY = "webauthn"

@@ -15,16 +15,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from strongroom.sdk.control import (
-    ControlTest,
-    Evidence,
-    Item,
-    Kind,
-    LogEntry,
-    Period,
-    PersonFact,
-    WorkloadFact,
-)
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import CODES, login_of
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,7 +16,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LogEntry, Period, Setback
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.log import LogEntry, Setback
+from strongroom.sdk.facts.period import Period
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 CEREMONY = timedelta(hours=24)

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from strongroom.sdk.control import CLOCK_TOLERANCE, ControlTest, Evidence, Item, Kind, Period
+from strongroom.sdk.control import CLOCK_TOLERANCE, ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
 
 EMPLOYEE = "employee"
 

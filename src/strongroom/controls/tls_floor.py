@@ -12,15 +12,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-from strongroom.sdk.control import (
-    ControlTest,
-    Evidence,
-    Handshake,
-    Item,
-    Kind,
-    ListenerFact,
-    Period,
-)
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.period import Period
+from strongroom.sdk.facts.probes import Handshake, ListenerFact
 
 ALLOWED = ("TLS 1.2", "TLS 1.3")
 SUITES = (

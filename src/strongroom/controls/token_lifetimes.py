@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LiveToken, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.access import LiveToken
+from strongroom.sdk.facts.period import Period
 
 LIMIT = timedelta(days=32)
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-from strongroom.sdk.control import ControlTest, Evidence, Item, Kind, LiveToken, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
+from strongroom.sdk.facts.access import LiveToken
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import CODES, SERVICE, WORKLOAD_PROOFS, Login, login_of
 
 LIMIT = timedelta(hours=24)

@@ -32,7 +32,7 @@ from strongroom.identity.records import (
 from strongroom.identity.sessions import Session
 from strongroom.identity.standing import identity_of, stand
 from strongroom.identity.tokens import kept
-from strongroom.sdk.control import (
+from strongroom.sdk.facts.access import (
     Cell,
     Crossing,
     EnvironmentFact,
@@ -59,7 +59,7 @@ def concrete(pattern: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """See `sdk.control.Tokens` and `sdk.control.Access`. Everything is as of now."""
+    """See `sdk.facts.access`. Everything is as of now."""
 
     server: Server
 

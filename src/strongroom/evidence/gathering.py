@@ -15,12 +15,13 @@ from strongroom.evidence.places import SearchedPlaces
 from strongroom.evidence.probing import Probing
 from strongroom.evidence.storage_walk import StorageWalk
 from strongroom.evidence.surroundings import Surroundings
-from strongroom.sdk.control import Evidence, ListenerFact
+from strongroom.sdk.control import Evidence
+from strongroom.sdk.facts.probes import ListenerFact
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """See `sdk.control.Listeners`."""
+    """See `sdk.facts.probes.Listeners`."""
 
     surroundings: Surroundings
 

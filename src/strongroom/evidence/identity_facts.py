@@ -20,7 +20,7 @@ from strongroom.identity.people import active_person
 from strongroom.identity.policy.capability import Operation
 from strongroom.identity.records import ENTITIES, NONE, PEOPLE, WORKLOADS, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of, stand
-from strongroom.sdk.control import (
+from strongroom.sdk.facts.identities import (
     FactorFact,
     FactorRuleFact,
     FreshFactor,
@@ -40,7 +40,7 @@ KEYS_OF = "SELECT key, entry FROM cell WHERE mount = ? AND key > ? AND key < ? O
 
 @dataclass(frozen=True, slots=True)
 class IdentityFacts:
-    """See `sdk.control.Identities`."""
+    """See `sdk.facts.identities.Identities`."""
 
     server: Server
 

@@ -22,7 +22,8 @@ from strongroom.base.clock import parse_time
 from strongroom.base.errors import InputError
 from strongroom.crypto.merkle import Tree, leaf_hash
 from strongroom.evidence.times import Times, in_words_since, setbacks_in, time_of, went_back
-from strongroom.sdk.control import DailyCheckpoint, LogEntry, Period, Setback
+from strongroom.sdk.facts.log import DailyCheckpoint, LogEntry, Setback
+from strongroom.sdk.facts.period import Period
 from strongroom.storage.database import Database
 
 CHUNK = 512
@@ -90,7 +91,7 @@ def _time(value: object) -> datetime | None:
 
 @dataclass(slots=True, kw_only=True)
 class LogReading:
-    """See `sdk.control.Log`. `published` is the checkpoint that the run is about."""
+    """See `sdk.facts.log.Log`. `published` is the checkpoint that the run is about."""
 
     database: Database
     log: Log

@@ -54,7 +54,7 @@ from strongroom.evidence.segments import (
 from strongroom.evidence.sources import made_by
 from strongroom.evidence.staging import Staging, digest_of_file, zip_folder
 from strongroom.evidence.verify import FORMAT, ROLLED, left_out, rolled_up, written
-from strongroom.sdk.control import Period
+from strongroom.sdk.facts.period import Period
 
 TOGETHER = 256
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from strongroom.base.clock import parse_time, rfc3339
 from strongroom.base.errors import InputError
-from strongroom.sdk.control import Period
+from strongroom.sdk.facts.period import Period
 
 
 def parse_period(start: str, end: str, now: datetime) -> Period:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from strongroom.core.server import Server
 from strongroom.evidence.surroundings import Surroundings
-from strongroom.sdk.control import Searched
+from strongroom.sdk.facts.probes import Searched
 
 CHUNK = 4 * 1024 * 1024
 POSTGRES_COLUMNS = (
@@ -20,7 +20,7 @@ POSTGRES_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class SearchedPlaces:
-    """See `sdk.control.Places`."""
+    """See `sdk.facts.probes.Places`."""
 
     server: Server
     surroundings: Surroundings

@@ -21,7 +21,8 @@ from strongroom.evidence.access_facts import Facts
 from strongroom.evidence.identity_facts import IdentityFacts
 from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.verify import ran
-from strongroom.sdk.control import LogEntry, Period
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.facts.period import Period
 from strongroom.storage.register import micros
 from strongroom.storage.transaction import Transaction
 

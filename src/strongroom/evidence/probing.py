@@ -32,8 +32,8 @@ from strongroom.identity.records import (
     StoredPolicy,
 )
 from strongroom.identity.tokens import Issued, Wanted
-from strongroom.sdk.control import Answered, Prober, WriteRoute
 from strongroom.sdk.engine import Endpoint, Help, Json, Route
+from strongroom.sdk.facts.probes import Answered, Prober, WriteRoute
 from strongroom.storage.records import CELLS
 from strongroom.storage.transaction import Transaction
 
@@ -54,7 +54,7 @@ _SECRETS: Final = (Secret, Json)
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """See `sdk.control.Prober`."""
+    """See `sdk.facts.probes.Prober`."""
 
     server: Server
     token: Secret
@@ -85,7 +85,7 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """See `sdk.control.Probe`."""
+    """See `sdk.facts.probes.Probe`."""
 
     server: Server
 

@@ -19,7 +19,8 @@ from strongroom.evidence.populations import POPULATIONS, Population
 from strongroom.evidence.sheets import write_sheet
 from strongroom.evidence.staging import Staging
 from strongroom.evidence.verify import in_words as in_words_of_runs
-from strongroom.sdk.control import Period, Verdict
+from strongroom.sdk.control import Verdict
+from strongroom.sdk.facts.period import Period
 
 MOST_ITEMS = 200  # on a page; result.json has them all
 HELD = {False: "broke", None: "not judged", True: "held"}

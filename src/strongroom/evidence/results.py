@@ -9,7 +9,8 @@ from typing import Any
 
 from strongroom.base.clock import rfc3339
 from strongroom.evidence.canonical import canonical, digest
-from strongroom.sdk.control import Item, Period, Verdict, verdict
+from strongroom.sdk.control import Item, Verdict, verdict
+from strongroom.sdk.facts.period import Period
 
 FORMAT = "strongroom-control-result/1"
 

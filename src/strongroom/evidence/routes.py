@@ -26,8 +26,8 @@ from strongroom.evidence.periods import parse_period
 from strongroom.evidence.records import ControlRun
 from strongroom.evidence.run import ControlRuns
 from strongroom.evidence.verify import ROLLED
-from strongroom.sdk.control import Period
 from strongroom.sdk.engine import Endpoint, Help, Json, Named, Nothing, Reply, Route
+from strongroom.sdk.facts.period import Period
 from strongroom.storage.register import moment
 
 MOST_KEPT = 16

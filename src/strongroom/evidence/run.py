@@ -31,7 +31,8 @@ from strongroom.evidence.results import Result
 from strongroom.evidence.sources import made_by
 from strongroom.evidence.surroundings import Surroundings
 from strongroom.evidence.verify import rolled_up
-from strongroom.sdk.control import ControlTest, Evidence, Item, Period
+from strongroom.sdk.control import ControlTest, Evidence, Item
+from strongroom.sdk.facts.period import Period
 from strongroom.storage.register import micros, moment
 from strongroom.storage.store import upper
 from strongroom.storage.transaction import Transaction

@@ -22,7 +22,7 @@ from strongroom.crypto.tiles import TileHashes, TilePath
 from strongroom.evidence.log_reading import COSIGNATURES, WITNESSED, LogReading
 from strongroom.evidence.staging import Staging
 from strongroom.evidence.verify import ENTRIES_PER_FILE, written
-from strongroom.sdk.control import Period
+from strongroom.sdk.facts.period import Period
 
 Proof = TypeVar("Proof")
 STARTS = "SELECT size, at, note FROM checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1"

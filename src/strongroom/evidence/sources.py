@@ -24,6 +24,7 @@ SHARED = (
     "crypto/",
     "evidence/",
     "sdk/control.py",
+    "sdk/facts/",
     "sdk/leavers.py",
     "sdk/logins.py",
 )

@@ -42,7 +42,7 @@ from strongroom.identity.records import (
 from strongroom.identity.scim_users import SCIM_USERS
 from strongroom.identity.sign_ins import SIGN_INS
 from strongroom.identity.step_up import STEP_UP_RULES
-from strongroom.sdk.control import Blob, GuardedRow, Refusal
+from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal
 from strongroom.storage.barrier import AES_256_GCM, ALGORITHMS, TamperedError, header_of, place
 from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS, SETTINGS

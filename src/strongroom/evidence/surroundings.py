@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.sdk.control import ListenerFact
+from strongroom.sdk.facts.probes import ListenerFact
 
 
 def _none() -> tuple[()]:

@@ -20,7 +20,9 @@ import msgspec
 
 from strongroom.base.clock import parse_time, rfc3339
 from strongroom.base.errors import InputError
-from strongroom.sdk.control import CLOCK_TOLERANCE, Period, Setback
+from strongroom.sdk.control import CLOCK_TOLERANCE
+from strongroom.sdk.facts.log import Setback
+from strongroom.sdk.facts.period import Period
 
 DAY = timedelta(days=1)
 EARLIEST = datetime.min.replace(tzinfo=UTC)

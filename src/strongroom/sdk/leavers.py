@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from strongroom.sdk.control import Evidence, Item, LogEntry, Period, PersonFact, WorkloadFact
+from strongroom.sdk.control import Evidence, Item
+from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.facts.period import Period
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = timedelta(hours=24)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from strongroom.sdk.control import LogEntry
+from strongroom.sdk.facts.log import LogEntry
 
 CODES: Final = ("auth.login",)
 SECOND: Final = frozenset({"totp", "webauthn", "recovery"})

@@ -13,7 +13,7 @@ import pytest
 from strongroom.audit.entry import MAX_ENTRY
 from strongroom.controls.root_tokens import made_root, may_have_made_root
 from strongroom.evidence.log_reading import decoded
-from strongroom.sdk.control import LogEntry
+from strongroom.sdk.facts.log import LogEntry
 from tests.core.system.room import Room, room
 
 CALLER = 'path "auth/token/create/wide" { capabilities = ["update"] }'

@@ -1,0 +1,1 @@
+"""What a control test can ask: facts of the log, the storage, access, identities, and probes."""

@@ -1,0 +1,147 @@
+"""Who may do what: tokens that live, environments, rules, and the matrix that they make."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+# Whoever changes something there decides what others may do.
+ADMINISTRATION = (
+    "sys/policies/",
+    "sys/policy/",
+    "sys/auth/",
+    "sys/mounts/",
+    "identity/",
+    "strongroom/environments/",
+    "strongroom/factors/rules/",
+    "strongroom/people/",
+    "strongroom/registrations/+/approve",
+    "strongroom/step-up/rules/",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveToken:
+    """A token that would be accepted now; never its text."""
+
+    accessor: str
+    path: str
+    policies: tuple[str, ...]
+    issued_at: datetime
+    expires_at: datetime | None
+    explicit_max_ttl: timedelta
+    period: timedelta
+    entry: int | None
+    entity: str = ""
+
+
+class Tokens(Protocol):
+    """The tokens that live."""
+
+    def live(self) -> AsyncIterator[LiveToken]:
+        """Give each one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentFact:
+    """A boundary, as it is configured. `problem` says why it is not stored as written, if so."""
+
+    name: str
+    paths: tuple[str, ...]
+    protected: bool
+    open: bool
+    entry: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Whether an identity of one environment can reach a pattern of another.
+
+    `by_policy`: some path under the pattern is granted. `guardrail` refuses all of it; empty
+    where none does.
+    """
+
+    identity: str
+    bound: tuple[str, ...]
+    environment: str
+    pattern: str
+    by_policy: bool
+    guardrail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What one subject may do on one path: as the stored policies say, and as the engine does."""
+
+    path: str
+    stored: tuple[str, ...]
+    engine: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixRow:
+    """One subject of the access matrix."""
+
+    subject: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFact:
+    """One rule of a stored policy.
+
+    `within` are the protected environments all of whose paths the pattern covers.
+    """
+
+    policy: str
+    pattern: str
+    capabilities: tuple[str, ...]
+    within: tuple[str, ...]
+    entry: int | None
+
+    @property
+    def broad(self) -> str:
+        """Say how it grants more than a task takes; nothing if it does not."""
+        wild = self.pattern.endswith("*") or "+" in self.pattern.split("/")
+        if self.pattern.strip("+/") in ("*", ""):
+            return "covers every path there is"
+        if self.within:
+            return f"covers all of {', '.join(self.within)}"
+        if wild and "sudo" in self.capabilities:
+            return "grants sudo on a wildcard"
+        return ""
+
+    @property
+    def privileged(self) -> str:
+        """Say how it lets its holders decide what others may; nothing if it does not."""
+        granted = set(self.capabilities) - {"deny"}
+        if granted and self.broad:
+            return self.broad
+        changes = granted & {"create", "update", "patch", "delete"}
+        if changes and self.pattern.startswith(ADMINISTRATION):
+            return f"changes {self.pattern}"
+        return ""
+
+
+class Access(Protocol):
+    """Policies and identities, as data."""
+
+    async def environments(self) -> Sequence[EnvironmentFact]:
+        """Return every environment."""
+        ...
+
+    def crossings(self) -> AsyncIterator[Crossing]:
+        """Give every bound identity against every pattern of every other protected environment."""
+        ...
+
+    def matrix(self) -> AsyncIterator[MatrixRow]:
+        """Give what each subject may do on each path, from the rows and from the engine."""
+        ...
+
+    def rules(self) -> AsyncIterator[RuleFact]:
+        """Give every rule of every stored policy."""
+        ...
