@@ -45,7 +45,7 @@ NARROWED = {
 THIRD_PARTY = {
     "base": frozenset[str](),
     "sdk": frozenset[str](),
-    "crypto": frozenset({"cryptography"}),
+    "crypto": frozenset({"cryptography", "segno"}),
     "cli": frozenset({"click", "rich"}),
     "demo": frozenset({"cbor2", "cryptography", "hvac", "joserfc", "requests", "rich"}),
 }

@@ -16,6 +16,7 @@ from tests.api.serving import Served
 from tests.console.visiting import AGENT, PASSWORD, Browser, field_of, named
 from tests.core.system.authenticator import Authenticator
 from tests.core.system.people import secret_of
+from tests.crypto.pictures import of_path, scanned
 
 
 def code(served: Served, secret: bytes) -> str:
@@ -38,6 +39,25 @@ async def enrol_app(browser: Browser, **shown: str) -> bytes:
     )
     assert b"is enrolled" in done.body, done.body.decode()
     return secret
+
+
+async def test_an_apps_key_is_a_picture_too_which_says_what_the_link_does(browser: Browser) -> None:
+    await browser.sign_in()
+
+    page = await browser.post("/factors/new/app", name="phone")
+    again = await browser.post(
+        "/factors/new/app/code", begun=field_of(page, "begun"), code="000000"
+    )
+
+    for each in (page, again):
+        shown = each.body.decode()
+        [link] = re.findall(r'href="(otpauth:[^"]+)"', shown)
+        [(width, path)] = re.findall(r'viewBox="0 0 (\d+) \1".* d="([^"]+)"', shown)
+        assert scanned(of_path(path, int(width))) == unescape(link)
+        assert 'role="img" aria-label="QR code of the key below' in shown
+        assert secret_of(unescape(link))
+        assert named(each, "cache-control") == "no-store"
+        assert "img-src 'self'" in named(each, "content-security-policy")
 
 
 async def demand(served: Served, *kinds: str) -> None:

@@ -6,6 +6,7 @@
         ├── ShareError        shares that cannot be made or cannot be combined
         ├── PasswordError     the password is not the one that was hashed
         ├── CodeError         not a one-time or recovery code that is good now
+        ├── PictureError      a text of which no QR code is made
         ├── TileError         a tile, an entry bundle, or the path of one is malformed
         ├── NoteError         a signed note, key, checkpoint or policy is malformed or not trusted
         └── ProofError        a Merkle proof does not show what it should
@@ -46,6 +47,13 @@ class CodeError(CryptoError):
 
     def __init__(self) -> None:
         super().__init__("no code that is good now")
+
+
+class PictureError(CryptoError):
+    """There is nothing to make a picture of, or more than a camera takes."""
+
+    def __init__(self) -> None:
+        super().__init__("no text for a picture")
 
 
 class TileError(CryptoError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from base64 import b32encode
+from base64 import b32encode, b64decode
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from tests.core.system.people import (
     validate,
 )
 from tests.core.system.room import Answer, Room, room
+from tests.crypto.pictures import of_png, scanned
 from tests.servers import Database
 
 REFUSED = "the second factor was not accepted"
@@ -95,6 +96,35 @@ def token_of(answer: Answer) -> str:
 
 async def works(r: Room, token: str, path: str = "auth/token/lookup-self") -> int:
     return (await r.ask("GET", path, token=token)).status
+
+
+class TestPictures:
+    async def test_a_key_that_is_made_comes_with_its_picture(
+        self, quick: Room, ada: Person
+    ) -> None:
+        given = {"method_id": await method(quick), "entity_id": ada.entity}
+
+        made = await quick.ask("POST", "identity/mfa/method/totp/admin-generate", given)
+
+        assert scanned(of_png(b64decode(made.data["barcode"])), scale=1) == made.data["url"]
+        entry = json.dumps(await quick.last())
+        assert "admin-generate" in entry
+        for secret in (made.data["url"], made.data["barcode"][40:80]):
+            assert secret not in entry
+
+    @pytest.mark.parametrize(
+        ("given", "there"),
+        [({"qr_size": 0}, False), ({"qr_size": -5}, False), ({"issuer": "é" * 200}, False)],
+    )
+    async def test_where_none_is_wanted_or_could_be_read_there_is_none(
+        self, quick: Room, ada: Person, given: dict[str, object], there: bool
+    ) -> None:
+        whom = {"method_id": await method(quick, **given), "entity_id": ada.entity}
+
+        made = await quick.ask("POST", "identity/mfa/method/totp/admin-generate", whom)
+
+        assert (made.status, bool(made.data["barcode"])) == (200, there)
+        assert made.data["url"].startswith("otpauth://")
 
 
 class TestTwoPhases:

@@ -1,7 +1,8 @@
 """One's own factors: which there are, enrolling one, recovery codes, deleting one.
 
-Trust  A key of an app and recovery codes are in one page, once, which no cache keeps. While the
-       first code is typed the key goes along in the form, sealed.
+Trust  A key of an app and recovery codes are in one page, once, which no cache keeps; the key's
+       picture is drawn in that page and has no address. While the first code is typed the key goes
+       along in the form, sealed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import Any
 import msgspec
 
 from strongroom.base.errors import InputError
+from strongroom.base.secret import Secret
 from strongroom.console.asking import NOTHING, RefusedError, Told
 from strongroom.console.cookies import opened, sealed
 from strongroom.console.showing import answer_of, showing, shown_in
 from strongroom.console.visit import Moved, Page, Shown, Visit
 from strongroom.core.server import Server
+from strongroom.crypto.errors import PictureError
+from strongroom.crypto.qr_code import QrCode, qr_code
 
 KINDS = {
     "totp": "Authenticator app",
@@ -94,6 +98,7 @@ class Factors:
         data = {
             "secret": grouped,
             "url": begun.url,
+            "picture": _picture(begun.url),
             "index": index,
             "begun": sealed(self.server.barrier, _PURPOSE, begun),
             "errors": told.errors if told is not None else (),
@@ -164,6 +169,14 @@ class Factors:
         if not told.ok:
             return await _ask_delete(visit, told)
         return await self._mine(visit, "The factor is deleted.", told.index)
+
+
+def _picture(url: str) -> QrCode | None:
+    """Return what an app's camera reads; nothing for a URL that is too long for one."""
+    try:
+        return qr_code(Secret(url))
+    except PictureError:
+        return None
 
 
 async def _begin(visit: Visit, kind: str) -> Told:

@@ -5,13 +5,14 @@ Vault   Methods of type `totp`. A key is made by its owner (`generate`) or by an
 Differs Types `duo`, `okta` and `pingid` are refused by name: there is no push, SMS or e-mail
         through a third party. A type of our own, `webauthn`, asks for a security key or passkey;
         people enrol theirs at `strongroom/factors`. `provider_factors` on a method lets the word of
-        an OIDC provider do that is trusted for it. `barcode` is empty: make the picture of the URL
-        yourself. A TOTP factor that somebody enrolled at `strongroom/factors` does for every method
-        of type `totp`, and a recovery code stands in for a code. `generate` asks for a factor
-        (`code`, or `challenge_id` and `answer`) where there is another already. `key_size` is at
-        least 16 bytes, `period` at most five minutes. `max_validation_attempts` wrong codes lock
-        for half an hour. A method that an enforcement uses is not deleted (400; OpenBao 500);
-        one that is deleted takes the keys with it that were made by it.
+        an OIDC provider do that is trusted for it. `barcode` is empty where `qr_size` is 0, or the
+        URL longer than a camera likes, and has at most 1024 pixels a side. A TOTP factor that
+        somebody enrolled at `strongroom/factors` does for every method of type `totp`, and a
+        recovery code stands in for a code. `generate` asks for a factor (`code`, or `challenge_id`
+        and `answer`) where there is another already. `key_size` is at least 16 bytes, `period` at
+        most five minutes. `max_validation_attempts` wrong codes lock for half an hour. A method
+        that an enforcement uses is not deleted (400; OpenBao 500); one that is deleted takes the
+        keys with it that were made by it.
 Trust   Whoever may write methods decides what does as a second factor; a caller that is bound to an
         environment may not. Whoever may `admin-generate` has the second factor that comes of it:
         `strongroom/factors`, where nobody enrols for another, is the better way.
@@ -19,6 +20,7 @@ Trust   Whoever may write methods decides what does as a second factor; a caller
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -32,6 +34,8 @@ from strongroom.core.server import Server
 from strongroom.core.system.bindings import check_alias, check_unbound
 from strongroom.core.system.factors import FactorRoutes, Proving, new_factor, own, told
 from strongroom.core.system.mfa_enforcements import EnforcementRoutes, listed
+from strongroom.crypto.errors import PictureError
+from strongroom.crypto.qr_code import qr_code
 from strongroom.crypto.totp import Algorithm, Rules, otpauth
 from strongroom.identity.factors.checking import factors_of
 from strongroom.identity.factors.records import (
@@ -77,7 +81,7 @@ class TotpGiven:
     algorithm: Annotated[str, Help("SHA1, SHA256 or SHA512.")] = Algorithm.SHA1.value
     skew: Annotated[int, Help("Periods allowed either side: 0 or 1.")] = 1
     key_size: Annotated[int, Help("Bytes of a key.")] = 20
-    qr_size: Annotated[int, Help("Kept for Vault's clients; no picture is made.")] = 200
+    qr_size: Annotated[int, Help("Pixels of a picture's side; 0: none.")] = 200
     max_validation_attempts: Annotated[int, Help("Wrong codes that lock; 0 means 5.")] = TRIES
     provider_factors: Annotated[bool, Help("A trusted provider's word will do.")] = False
 
@@ -313,7 +317,7 @@ class MfaRoutes:
             skew=row.skew,
         )
         url = otpauth(key, rules, issuer=method.issuer, account=entity.id)
-        return Reply({"barcode": "", "url": url})
+        return Reply({"barcode": _barcode(url, method.qr_size), "url": url})
 
     async def admin_destroy(self, call: SystemCall, given: ForEntity) -> None:
         method, entity = await _for_entity(call, given)
@@ -321,6 +325,16 @@ class MfaRoutes:
             if factor.method == method.id:
                 call.transaction.delete(FACTORS, factor.id)
                 told(call, factor)
+
+
+def _barcode(url: Secret, side: int) -> Secret:
+    """Return a URL's picture as Vault has it: a PNG in base64; nothing where none is wanted."""
+    if side <= 0:
+        return Secret("")
+    try:
+        return Secret(b64encode(qr_code(url).png(side).reveal()))
+    except PictureError:
+        return Secret("")
 
 
 def _refused(kind: str) -> tuple[Route, ...]:
@@ -380,7 +394,7 @@ async def _for_entity(call: SystemCall, given: ForEntity) -> tuple[MfaMethod, En
     method = await _totp(call.transaction, given.method_id)
     if entity is None:
         raise InputError("", "invalid entity ID")
-    check_alias(call, entity)
+    await check_alias(call, entity)
     return method, entity
 
 
