@@ -30,7 +30,6 @@ from strongroom.base.ids import uuid_of
 from strongroom.base.secret import Secret
 from strongroom.core.attempt import Attempt
 from strongroom.core.views import Live, Views
-from strongroom.identity.entities import ENVIRONMENT
 from strongroom.identity.factors.authenticators import (
     CHALLENGE_BYTES,
     RelyingParty,
@@ -144,7 +143,7 @@ def issued(  # noqa: PLR0913 - each is something that the token goes by
     if signing is not None and made.token.lookup:
         tx.put(SIGN_INS, signed_in(made.token, signing, now))
     enrols = ENROL in wanted.policies  # and has nothing else: see `Views.open`
-    bound = {standing.entity.metadata.get(ENVIRONMENT, ""), made.token.environment} - {""}
+    bound = {standing.environment, made.token.environment} - {""}
     policies = wanted.policies if enrols else kept((*made.token.policies, *standing.policies))
     actor = actor_of(made.token, frozenset(bound), policies, standing.kind)
     return Reply(fields={"auth": auth_of(made, None if enrols else standing)}), actor

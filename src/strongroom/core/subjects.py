@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from strongroom.core.router import Operation
 from strongroom.core.views import Live
 from strongroom.identity.entities import ENVIRONMENT
-from strongroom.identity.records import ALIASES, ENTITIES, Entity
+from strongroom.identity.records import ALIASES, ENTITIES
+from strongroom.identity.standing import environment_of
 from strongroom.storage.transaction import Transaction
 
 CHANGES = (Operation.WRITE, Operation.PATCH, Operation.DELETE)
@@ -31,8 +32,8 @@ async def subject_refusal(
     logins: list[frozenset[str]] = []
     for alias in aliases:
         for known in await tx.all(ALIASES, mount_accessor=live.row.accessor, name=alias):
-            entity: Entity | None = await tx.get(ENTITIES, known.entity)
-            own = entity.metadata.get(ENVIRONMENT, "") if entity is not None else ""
+            entity = await tx.get(ENTITIES, known.entity)
+            own = await environment_of(tx, entity)
             logins.append((by_mount | {own}) - {""})
     if by_mount and not logins:
         logins.append(by_mount)

@@ -23,10 +23,10 @@ from strongroom.identity.groups import NOWHERE, Graph, read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.template import Identity
-from strongroom.identity.records import POLICIES, Entity, StoredPolicy, Token
+from strongroom.identity.records import POLICIES, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
 from strongroom.identity.sign_ins import sign_in_of
-from strongroom.identity.standing import identity_of, standing_of
+from strongroom.identity.standing import Standing, identity_of, standing_of
 from strongroom.identity.step_up import StepUp, read_step_up
 from strongroom.identity.tokens import Tokens, kept
 from strongroom.sdk.engine import Mounted
@@ -336,7 +336,7 @@ class Views:
         acl, refused = await self.acl(tx, names, identity, now)
         ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
         acl.good_until = min((end for end in ends if end is not None), default=None)
-        environments = await self._environments(tx, token, entity)
+        environments = await self._environments(tx, token, standing)
         over = (await self._tokens.end(tx, token), standing.ends_at if standing else None)
         return Session(
             token=token,
@@ -357,12 +357,12 @@ class Views:
         )
 
     async def _environments(
-        self, tx: Transaction, token: Token, entity: Entity | None
+        self, tx: Transaction, token: Token, standing: Standing | None
     ) -> frozenset[str]:
         """Return what the token, its entity and its auth mount are each bound to."""
         bound = set(token.environment.split(","))
-        if entity is not None:
-            bound.add(entity.metadata.get("environment", ""))
+        if standing is not None:
+            bound.add(standing.environment)
         mount = await self._mount_of(tx, token)
         if mount is not None:
             bound.add(mount.row.options.get("environment", ""))

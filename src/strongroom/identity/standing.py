@@ -1,7 +1,10 @@
 """An entity with all that comes with it: groups, kind, end, and what templates say of it.
 
 Trust   Whoever is over their end, has left or is decommissioned may not log in, and none of their
-        tokens works: judged by the clock at every request, since a session ends with them.
+        tokens works: judged by the clock at every request, since a session ends with them. To which
+        environment somebody is bound is what the register says, for a workload its row, for a
+        person the request that they were registered by; an entity's metadata binds only who is not
+        registered for one.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from strongroom.audit.entry import Kind
+from strongroom.identity.entities import ENVIRONMENT
 from strongroom.identity.groups import Belonging, Graph, belonging_of
 from strongroom.identity.policy.template import Alias as AliasView
 from strongroom.identity.policy.template import Group as GroupView
@@ -19,6 +23,7 @@ from strongroom.identity.records import (
     ENTITIES,
     MERGED,
     PEOPLE,
+    REGISTRATIONS,
     WORKLOADS,
     Alias,
     Entity,
@@ -38,6 +43,12 @@ class Standing:
     belonging: Belonging
     person: Person | None = None
     workload: Workload | None = None
+    registered_in: str = ""  # environment for which it is registered; empty: none
+
+    @property
+    def environment(self) -> str:
+        """To which it is bound; empty for none."""
+        return self.registered_in or self.entity.metadata.get(ENVIRONMENT, "")
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -97,7 +108,36 @@ async def stand(tx: Transaction, entity: Entity, graph: Graph) -> Standing:
     belonging = await belonging_of(tx, entity.id, graph)
     person = await tx.get(PEOPLE, entity.id)
     workload = await tx.get(WORKLOADS, entity.id)
-    return Standing(entity=entity, belonging=belonging, person=person, workload=workload)
+    return Standing(
+        entity=entity,
+        belonging=belonging,
+        person=person,
+        workload=workload,
+        registered_in=await _registered_in(tx, person, workload),
+    )
+
+
+async def environment_of(tx: Transaction, entity: Entity | None) -> str:
+    """Return the environment that an entity is bound to, or nothing."""
+    if entity is None:
+        return ""
+    return await registered_in(tx, entity.id) or entity.metadata.get(ENVIRONMENT, "")
+
+
+async def registered_in(tx: Transaction, entity_id: str) -> str:
+    """Return the environment that an entity is registered for, or nothing."""
+    person = await tx.get(PEOPLE, entity_id)
+    workload = await tx.get(WORKLOADS, entity_id)
+    return await _registered_in(tx, person, workload)
+
+
+async def _registered_in(tx: Transaction, person: Person | None, workload: Workload | None) -> str:
+    if workload is not None:
+        return workload.environment
+    if person is None or not person.registration:
+        return ""
+    request = await tx.get(REGISTRATIONS, person.registration)
+    return request.wish.environment if request is not None else ""
 
 
 async def living(tx: Transaction, entity_id: str) -> Entity | None:

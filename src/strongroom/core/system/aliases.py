@@ -137,12 +137,9 @@ class AliasRoutes:
             raise InputError("", "invalid alias ID provided")
         entity = given.canonical_id or old.entity
         accessor = given.mount_accessor or old.mount_accessor
-        if (entity, accessor, given.name or old.name) != (
-            old.entity,
-            old.mount_accessor,
-            old.name,
-        ):
-            await self._check_known(call, old.entity)
+        same_name = (accessor, given.name or old.name) == (old.mount_accessor, old.name)
+        if entity != old.entity or not same_name:
+            await self._check_known(call, old.entity, entity if same_name else "")
         if entity != old.entity:
             await self._check_entity(call, entity)
         if accessor != old.mount_accessor:
@@ -190,12 +187,12 @@ class AliasRoutes:
     async def _check_binding(self, call: SystemCall, id_: str) -> None:
         entity = await call.transaction.get(ENTITIES, id_)
         if entity is not None:
-            check_alias(call, entity)
+            await check_alias(call, entity)
 
-    async def _check_known(self, call: SystemCall, id_: str) -> None:
+    async def _check_known(self, call: SystemCall, id_: str, to: str = "") -> None:
         entity = await call.transaction.get(ENTITIES, id_)
         if entity is not None:
-            check_known(call, entity)
+            await check_known(call, entity, to)
 
     async def _check_mount(self, call: SystemCall, accessor: str) -> None:
         if accessor not in await mounts_by_accessor(self._server, call):

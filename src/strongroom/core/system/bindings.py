@@ -5,9 +5,13 @@ Trust   A bound caller keeps its binding whatever its policies say: it cannot mo
         bound as it is, drop, rename or move an alias of a bound one, move a mount across, change
         a group that holds anybody who is not bound as it is, an external one at all, or merge
         entities but its own; or change the password, secret ids or rules of somebody who is not
-        bound as it is (`core.subjects`). It can still make an identity from nothing where policy
-        lets it, and change what somebody logs in by who has never logged in: do not grant that to
-        whom the boundary is meant for.
+        bound as it is (`core.subjects`). Whoever it is, bound or not: who is registered for an
+        environment and has not left is not unbound by metadata, and loses no alias but to one that
+        is registered for the same, as the next login by it would be of somebody new.
+Limits  A bound caller can still make an identity from nothing where policy lets it, and change what
+        somebody logs in by who has never logged in: do not grant that to whom the boundary is meant
+        for. What an auth method calls by another name from now on (another role id, another claim)
+        is somebody new, bound by the mount alone: an environment that is not `open` keeps it out.
 """
 
 from __future__ import annotations
@@ -19,7 +23,8 @@ from strongroom.core.guardrails import GuardrailError, below
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.identity.entities import ENVIRONMENT
-from strongroom.identity.records import ENTITIES, Entity
+from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity
+from strongroom.identity.standing import ACTIVE, environment_of, registered_in
 
 
 def bound(call: SystemCall) -> frozenset[str]:
@@ -33,12 +38,13 @@ def check_unbound(call: SystemCall) -> None:
         raise GuardrailError(f"environment:{name}")
 
 
-def check_entity(call: SystemCall, old: Entity | None, new: Entity | None) -> None:
+async def check_entity(call: SystemCall, old: Entity | None, new: Entity | None) -> None:
     """Refuse a bound caller who would change a binding, or an entity that is bound elsewhere."""
     own = bound(call)
     if not own:
         return
-    before, after = binding(old), binding(new)
+    tx = call.transaction
+    before, after = await environment_of(tx, old), await environment_of(tx, new)
     for name in (before, after):
         if name and own != {name}:
             raise GuardrailError(f"environment:{name}")
@@ -46,17 +52,46 @@ def check_entity(call: SystemCall, old: Entity | None, new: Entity | None) -> No
         raise GuardrailError(f"environment:{before or after}")
 
 
-def check_alias(call: SystemCall, entity: Entity) -> None:
+async def check_alias(call: SystemCall, entity: Entity) -> None:
     """Refuse a bound caller an alias of an entity that is not bound as the caller is."""
     own = bound(call)
-    if own and own != {binding(entity)}:
-        raise GuardrailError(f"environment:{binding(entity)}")
+    if own and own != {theirs := await environment_of(call.transaction, entity)}:
+        raise GuardrailError(f"environment:{theirs}")
 
 
-def check_known(call: SystemCall, entity: Entity) -> None:
-    """Refuse a bound caller to change how a bound entity is known: it would be known as nobody."""
-    if bound(call) and binding(entity):
-        raise GuardrailError(f"environment:{binding(entity)}")
+async def check_known(call: SystemCall, entity: Entity, to: str = "") -> None:
+    """Refuse to change how a bound entity is known, so that it would be known as nobody.
+
+    A bound caller is refused it of any bound entity; everybody of one that is registered for an
+    environment and has not left, unless the alias goes `to` one that is registered for the same.
+    """
+    theirs = await environment_of(call.transaction, entity)
+    if not theirs:
+        return
+    if bound(call):
+        raise GuardrailError(f"environment:{theirs}")
+    if not await _is_registered(call, entity.id):
+        return
+    if not to or await registered_in(call.transaction, to) != theirs:
+        raise GuardrailError(f"environment:{theirs}")
+
+
+async def _is_registered(call: SystemCall, entity_id: str) -> bool:
+    """Say whether an entity is registered for an environment, and has not left."""
+    tx = call.transaction
+    person, workload = await tx.get(PEOPLE, entity_id), await tx.get(WORKLOADS, entity_id)
+    there = any(row is not None and row.state == ACTIVE for row in (person, workload))
+    return there and bool(await registered_in(tx, entity_id))
+
+
+async def check_registered(call: SystemCall, entity: Entity) -> None:
+    """Refuse metadata that contradicts the environment which an entity is registered for."""
+    environment = await registered_in(call.transaction, entity.id)
+    if environment and entity.metadata.get(ENVIRONMENT, "") != environment:
+        raise InputError(
+            f"metadata.{ENVIRONMENT}",
+            f"it is registered for {environment}, and metadata neither lifts nor changes that",
+        )
 
 
 async def check_members(call: SystemCall, before: Collection[str], after: Collection[str]) -> None:
@@ -71,8 +106,9 @@ async def check_members(call: SystemCall, before: Collection[str], after: Collec
         raise GuardrailError(f"environment:{min(own)}")
     for each in {*before, *after}:
         entity = await call.transaction.get(ENTITIES, each)
-        if own != {binding(entity)}:
-            raise GuardrailError(f"environment:{binding(entity) or min(own)}")
+        theirs = await environment_of(call.transaction, entity)
+        if own != {theirs}:
+            raise GuardrailError(f"environment:{theirs or min(own)}")
 
 
 async def check_mount(server: Server, call: SystemCall, path: str, target: str = "") -> None:
@@ -88,8 +124,3 @@ async def check_mount(server: Server, call: SystemCall, path: str, target: str =
     left = guardrails.left_behind(path, target) if target else None
     if left is not None:
         raise InputError("to", f"the environment {left} does not reach there; extend it first")
-
-
-def binding(entity: Entity | None) -> str:
-    """Return the environment that an entity is bound to, or nothing."""
-    return entity.metadata.get(ENVIRONMENT, "") if entity is not None else ""

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
-from strongroom.core.system.bindings import binding
 from strongroom.core.system.token import plugin_call
 from strongroom.core.system.token_creation import UNASSIGNABLE
 from strongroom.core.system.token_roles import PREFIX, TokenRole
@@ -31,6 +30,7 @@ from strongroom.identity.records import (
     GROUP_MEMBERS,
     PEOPLE,
     POLICIES,
+    REGISTRATIONS,
     TOKENS,
     WORKLOADS,
     Alias,
@@ -102,6 +102,7 @@ class Holders:
         graph = await self._server.views.graph(tx)
         people = {row.entity: row for row in await self._all(PEOPLE)}
         workloads = {row.entity: row for row in await self._all(WORKLOADS)}
+        asked = {row.id: row.wish for row in await self._all(REGISTRATIONS)}
         groups: dict[str, list[str]] = {}
         for row in await self._all(GROUP_MEMBERS):
             groups.setdefault(row.entity, []).append(row.group_id)
@@ -111,8 +112,14 @@ class Holders:
             except TamperedError:  # its sessions are refused as well
                 continue
             person, workload = people.get(entity.id), workloads.get(entity.id)
+            wish = asked.get(person.registration) if person is not None else None
+            known = workload or wish
             self._standings[entity.id] = Standing(
-                entity=entity, belonging=held, person=person, workload=workload
+                entity=entity,
+                belonging=held,
+                person=person,
+                workload=workload,
+                registered_in=known.environment if known is not None else "",
             )
 
     def _standing(self, entity_id: str) -> Standing | None:
@@ -139,7 +146,7 @@ class Holders:
         """Return what an entity may by itself; nothing if it is disabled."""
         standing = self._standing(entity.id)
         policies = () if standing is None else standing.policies
-        bound = frozenset({binding(entity)} - {""})
+        bound = frozenset({self._bound_to(entity)} - {""})
         return await self._holder(f"entity:{entity.id}", entity.name, policies, entity, bound)
 
     async def of_token(self, token: Token) -> Holder | None:
@@ -151,7 +158,7 @@ class Holders:
             return None
         entity = standing.entity if standing is not None else None
         of_mount = self._environment(self._mounts.get(token.mount))
-        bound = {*token.environment.split(","), binding(entity), of_mount} - {""}
+        bound = {*token.environment.split(","), self._bound_to(entity), of_mount} - {""}
         policies = kept((*token.policies, *(standing.policies if standing else ())))
         subject = f"token:{token.accessor}"
         return await self._holder(subject, token.display, policies, entity, frozenset(bound))
@@ -210,7 +217,7 @@ class Holders:
         policies = kept((*rules.token_policies, *default, *own))
         if entity is not None and standing is None:
             policies = ()
-        bound = frozenset({binding(entity), self._environment(live)} - {""})
+        bound = frozenset({self._bound_to(entity), self._environment(live)} - {""})
         key = f"login:{live.row.path}{subject.name}"
         return await self._holder(key, subject.name, policies, entity, bound)
 
@@ -266,6 +273,10 @@ class Holders:
         own = [alias for alias in self._aliases.values() if alias.entity == entity.id]
         standing = self._standings.get(entity.id)
         return identity(entity, own, standing.belonging if standing is not None else NOWHERE)
+
+    def _bound_to(self, entity: Entity | None) -> str:
+        standing = self._standings.get(entity.id) if entity is not None else None
+        return standing.environment if standing is not None else ""
 
     def _environment(self, live: Live | None) -> str:
         return live.row.options.get("environment", "") if live is not None else ""

@@ -21,7 +21,7 @@ from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.aliases import AliasRoutes, mounts_by_accessor
-from strongroom.core.system.bindings import check_entity
+from strongroom.core.system.bindings import check_entity, check_registered
 from strongroom.core.system.groups import GroupRoutes
 from strongroom.core.system.merging import MergeRoutes, retire
 from strongroom.identity.entities import ENVIRONMENT, check_metadata, new_entity
@@ -269,7 +269,9 @@ class IdentityRoutes:
         changes["metadata"] = dict(changes.get("metadata", base.metadata))
         entity = replace(base, name=name or base.name, updated_at=call.now, **changes)
         _check(entity)
-        check_entity(call, old, entity)
+        if "metadata" in given.sent:
+            await check_registered(call, entity)
+        await check_entity(call, old, entity)
         taken = await by_name(call, entity.name)
         if taken is not None and taken.id != entity.id:
             raise InputError("", "entity name is already in use")
@@ -303,7 +305,7 @@ class IdentityRoutes:
         """Delete an entity, with its aliases and memberships. Its tokens do not work any more."""
         if entity is None:
             return
-        check_entity(call, entity, None)
+        await check_entity(call, entity, None)
         tx = call.transaction
         for alias in await tx.all(ALIASES, entity=entity.id):
             tx.delete(ALIASES, alias.id)

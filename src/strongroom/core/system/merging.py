@@ -4,7 +4,8 @@ Vault   The aliases and memberships of those merged go to the one that stays; th
         metadata do not. Where two have an alias at the same mount, `conflicting_alias_ids_to_keep`
         names the one that stays, and just one entity is merged. Tokens go on, as those of the one
         that stays. `force` is for login MFA secrets, which are of no entity here.
-Differs Entities that are not bound to the same environment are never merged, whoever asks. A token
+Differs Entities that are not bound to the same environment are never merged, whoever asks; nor who
+        is registered for one into an entity that only its metadata binds there. A token
         of one that was merged is shown with the entity that it is now. Who is registered is merged
         only with who is registered alike; the row of the one that goes says that it has left.
 Trust   Whoever may merge makes one actor out of two: the one that stays acts for both from then on,
@@ -21,7 +22,7 @@ from strongroom.base.errors import InputError
 from strongroom.core.guardrails import GuardrailError
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
-from strongroom.core.system.bindings import binding, check_alias
+from strongroom.core.system.bindings import check_alias
 from strongroom.identity.factors.checking import forget_factors
 from strongroom.identity.records import (
     ALIASES,
@@ -77,8 +78,9 @@ class MergeRoutes:
         graph = await self._server.views.graph(call.transaction)
         stays = await stand(call.transaction, staying, graph)
         for entity in going:
-            _check_bindings(call, entity, staying)
-            _check_alike(call, await stand(call.transaction, entity, graph), stays)
+            goes = await stand(call.transaction, entity, graph)
+            await _check_bindings(call, goes, stays)
+            _check_alike(call, goes, stays)
         await _check_clashes(call, given, going, staying)
         for entity in going:
             await _merge(call, entity, staying, given.conflicting_alias_ids_to_keep)
@@ -105,12 +107,14 @@ class MergeRoutes:
         return going, staying
 
 
-def _check_bindings(call: SystemCall, entity: Entity, staying: Entity) -> None:
+async def _check_bindings(call: SystemCall, goes: Standing, stays: Standing) -> None:
     """Refuse two that are not bound alike; a bound caller also who is not bound as it is."""
-    check_alias(call, entity)
-    check_alias(call, staying)
-    if binding(entity) != binding(staying):
-        raise GuardrailError(f"environment:{binding(entity) or binding(staying)}")
+    await check_alias(call, goes.entity)
+    await check_alias(call, stays.entity)
+    if goes.environment != stays.environment:
+        raise GuardrailError(f"environment:{goes.environment or stays.environment}")
+    if goes.registered_in not in ("", stays.registered_in):  # metadata could lift it from then on
+        raise InputError("", "they are not registered for the same environment")
 
 
 def _check_alike(call: SystemCall, goes: Standing, stays: Standing) -> None:

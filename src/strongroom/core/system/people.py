@@ -143,7 +143,7 @@ async def writable(call: SystemCall, entity_id: str) -> Entity:
     entity = await call.transaction.get(ENTITIES, entity_id)
     if entity is None:
         raise InputError("entity", "there is no such entity")
-    check_alias(call, entity)
+    await check_alias(call, entity)
     return entity
 
 

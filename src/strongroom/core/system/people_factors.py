@@ -65,7 +65,7 @@ class PeopleFactorRoutes:
     async def drop(self, call: SystemCall, given: Which) -> None:
         """Delete a factor of somebody else; one's own needs a factor of one's own."""
         entity = await _entity(call, given.entity)
-        check_alias(call, entity)
+        await check_alias(call, entity)
         if call.session is not None and call.session.token.entity == entity.id:
             raise InputError("", "one's own factors are deleted at strongroom/factors")
         factors = await factors_of(call.transaction, entity.id)
@@ -79,7 +79,7 @@ class PeopleFactorRoutes:
     async def unlock(self, call: SystemCall, given: Whose) -> None:
         """Forget the failures of an entity. One that has none is done."""
         entity = await _entity(call, given.entity)
-        check_alias(call, entity)
+        await check_alias(call, entity)
         row = await call.transaction.get(FACTOR_LOCKOUTS, entity.id)
         if row is not None:
             call.transaction.delete(FACTOR_LOCKOUTS, entity.id)

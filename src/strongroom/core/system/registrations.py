@@ -277,7 +277,7 @@ class RegistrationRoutes:
         if bound_to:
             await check_environment(tx, bound_to)
             entity = replace(entity, metadata={ENVIRONMENT: bound_to})
-        check_alias(call, entity)
+        await check_alias(call, entity)
         tx.put(ENTITIES, entity)
         if wish.person is not None:
             person = replace(wish.person, entity=entity.id, registration=row.id)

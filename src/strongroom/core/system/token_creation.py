@@ -32,7 +32,7 @@ from strongroom.identity.lifetimes import Life, at_issue
 from strongroom.identity.records import Entity
 from strongroom.identity.sessions import Session
 from strongroom.identity.shown import auth_of
-from strongroom.identity.standing import stand
+from strongroom.identity.standing import environment_of, stand
 from strongroom.identity.tokens import Wanted, kept
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Help, Reply
@@ -213,7 +213,7 @@ class TokenCreation:
         bound = making.parent.environments
         guardrails = await self._server.views.guardrails(making.call.transaction)
         asked = making.asked.meta.get(ENVIRONMENT, "") if guardrails.boundaries else ""
-        joined = {asked, entity.metadata.get(ENVIRONMENT, "") if entity else ""} - {""}
+        joined = {asked, await environment_of(making.call.transaction, entity)} - {""}
         for name in sorted(joined - bound):
             if bound:
                 raise GuardrailError(f"environment:{name}")

@@ -1,9 +1,9 @@
 """`strongroom/workloads…`: entities that are no person, each with a living owner.
 
 Order   A change is in force for every request that is committed after its entry.
-Trust   A workload is bound to its environment when it is registered, and cannot be registered for
-        another one than it is bound to. A caller that is itself bound writes only of entities that
-        are bound as it is.
+Trust   A workload is bound to its environment when it is registered, for good: by its row, which
+        metadata does not lift, and which is never for another one. A caller that is itself bound
+        writes only of entities that are bound as it is.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Annotated, Any
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
-from strongroom.core.system.bindings import binding, check_entity
+from strongroom.core.system.bindings import check_entity
 from strongroom.core.system.people import ById, listed, moment, state_of, writable
 from strongroom.identity.entities import ENVIRONMENT
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Workload
-from strongroom.identity.standing import ACTIVE
+from strongroom.identity.standing import ACTIVE, registered_in
 from strongroom.identity.workloads import DECOMMISSIONED, check_workload, new_workload
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 
@@ -109,12 +109,16 @@ def changed_workload(old: Workload, given: WorkloadFields, now: datetime) -> Wor
 async def put_workload(call: SystemCall, workload: Workload, entity: Entity) -> None:
     """Store a workload, and bind its entity to its environment."""
     await check_workload(call.transaction, workload, call.now)
-    if binding(entity) not in ("", workload.environment):
+    registered = await registered_in(call.transaction, entity.id)
+    said = entity.metadata.get(ENVIRONMENT, "")
+    if registered not in ("", workload.environment):
+        raise InputError("environment", f"it is registered for {registered}, for good")
+    if not registered and said not in ("", workload.environment):
         raise InputError("environment", "its entity is bound to another one")
-    if not binding(entity):
+    if said != workload.environment:
         metadata = {**entity.metadata, ENVIRONMENT: workload.environment}
         bound = replace(entity, metadata=metadata, updated_at=call.now)
-        check_entity(call, entity, bound)
+        await check_entity(call, entity, bound)
         call.transaction.put(ENTITIES, bound)
         call.details["bound_to"] = workload.environment
     _store(call, workload)
