@@ -14,19 +14,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from strongroom.storage import commit, sqlite
+from strongroom.storage import codec, commit, sqlite
 from strongroom.storage.barrier import TamperedError
 from strongroom.storage.commit import Outcome, Problem, Recent, names_in
 from strongroom.storage.kept import AROUND, LARGEST, Kept
 from strongroom.storage.opening import open_database
-from strongroom.storage.records import CELLS
-from strongroom.storage.register import Scalar
+from strongroom.storage.records import CELLS, Cell
+from strongroom.storage.register import Register, Scalar
 from strongroom.storage.sqlite import SqliteDatabase
 from strongroom.storage.store import MountStore
 from strongroom.storage.transaction import RowKey, Transaction, Write
 from tests.storage.requests import MOUNT, Desk, fresh_barrier
 
 KEYS = "ab"
+LISTED = Register(  # the same table, of which lists are kept as well
+    "cell", Cell, key=("mount", "key"), sealed=("value",), kept=True, kept_by=("mount",)
+)
 GONE = "DELETE FROM cell WHERE mount = ? AND key = ?"
 
 
@@ -49,8 +52,8 @@ def deleting(key: str) -> Write:
 class TestTheRows:
     def test_are_what_the_database_returned(self) -> None:
         kept = Kept()
-        kept.hold(at("a"), [row("a")])
-        kept.hold(at("b"), [])
+        kept.hold(at("a"), [row("a")], "cell")
+        kept.hold(at("b"), [], "cell")
 
         assert kept.find(at("a")) == [row("a")]
         assert kept.find(at("b")) == []
@@ -59,7 +62,7 @@ class TestTheRows:
     def test_become_what_is_committed_and_no_others_come(self) -> None:
         kept = Kept()
         for key in "ab":
-            kept.hold(at(key), [row(key)])
+            kept.hold(at(key), [row(key)], "cell")
 
         kept.replace([deleting("a"), putting("b", b"new"), putting("c", b"unread")], 7)
 
@@ -70,26 +73,46 @@ class TestTheRows:
     )
     def test_go_where_nobody_knows_which_are_changed(self, statement: str, stay: bool) -> None:
         kept = Kept()
-        kept.hold(at("a"), [row("a")])
+        kept.hold(at("a"), [row("a")], "cell")
 
         kept.replace([Write(statement, (), stamped=False)], 7)
 
         assert (kept.find(at("a")) is not None) is stay
         assert (kept.size > 0) is stay
 
+    def test_lists_go_with_any_row_of_their_table(self) -> None:
+        kept = Kept()
+        lists = {table: (f"{table} by mount", (MOUNT,)) for table in ("cell", "alias")}
+        for table, each in lists.items():
+            kept.hold(each, [row("a"), row("b")], table)
+
+        kept.replace([putting("c", b"")], 7)
+
+        assert kept.find(lists["cell"]) is None
+        assert kept.find(lists["alias"]) == [row("a"), row("b")]
+
+    def test_lists_make_room_as_rows_do(self) -> None:
+        kept = Kept(most=2 * AROUND)
+        for key in "abc":
+            kept.hold(("cell by key", (key,)), [], "cell")
+
+        kept.replace([putting("c", b"")], 7)
+
+        assert kept.size == 0
+
     def test_that_were_not_read_for_longest_make_room(self) -> None:
         kept = Kept(most=3 * (AROUND + 2 * len(MOUNT + "a")))
         for key in "abc":
-            kept.hold(at(key), [row(key)])
+            kept.hold(at(key), [row(key)], "cell")
         kept.find(at("a"))
 
-        kept.hold(at("d"), [row("d")])
+        kept.hold(at("d"), [row("d")], "cell")
 
         assert [key for key in "abcd" if kept.find(at(key))] == ["a", "c", "d"]
 
     def test_that_are_large_are_not_kept(self) -> None:
         kept = Kept()
-        kept.hold(at("a"), [row("a")])
+        kept.hold(at("a"), [row("a")], "cell")
 
         kept.replace([putting("a", b"x" * LARGEST)], 7)
 
@@ -101,7 +124,7 @@ class TestTheRows:
         kept = Kept(most=2000)
 
         for key, value in held:
-            kept.hold(at(key), [row(key, value)] if value else [])
+            kept.hold(at(key), [row(key, value)] if value else [], "cell")
 
         assert kept.size <= 2000
         for key in "abcdef":
@@ -121,8 +144,28 @@ class TestWhatTheCommitterKnows:
         recent.done()
         assert recent.untouched(("lease", ("a",)), 2)
 
+    def test_a_table_is_as_it_was_until_one_of_its_rows_is_written(self) -> None:
+        recent = Recent()
+        recent.note([putting("a", b"")])
+
+        assert not recent.still("cell", 0)
+        assert recent.still("alias", 0)
+        recent.done()
+        assert recent.still("cell", 1)
+
+    def test_no_table_is_as_it_was_once_somebody_else_has_written(self) -> None:
+        recent = Recent()
+        recent.forget()
+
+        assert not recent.still("alias", 0)
+        assert recent.still("alias", 1)
+
     def test_nothing_is_known_of_what_nobody_says_when_it_was_read(self) -> None:
         assert not Recent().untouched(at("a"), -1)
+        assert not Recent().still("cell", -1)
+
+    def test_nothing_is_known_of_a_list_of_which_nobody_says_what_it_is_of(self) -> None:
+        assert not Recent().still("", 0)
 
     @pytest.mark.parametrize("statement", [CELLS.upsert, CELLS.remove, "delete from CELL"])
     def test_the_table_is_among_the_names_in_a_statement(self, statement: str) -> None:
@@ -136,6 +179,7 @@ who = st.integers(0, 1)
 moves = st.lists(
     st.one_of(
         st.tuples(st.just("read"), who, keys),
+        st.tuples(st.just("look"), who),
         st.tuples(st.just("put"), who, keys),
         st.tuples(st.just("delete"), who, keys),
         st.tuples(st.just("spoil"), who),
@@ -156,12 +200,18 @@ class Asked:
     transaction: Transaction
     reads: dict[str, int | None] = field(default_factory=dict)
     writes: dict[str, int | None] = field(default_factory=dict)
+    listed: dict[str, int] | None = None
     swept: bool = False
     judged_alone: bool = False
 
     @property
     def is_checked(self) -> bool:
         return bool(self.writes) or len(self.reads) > 1
+
+    def fits(self, held: dict[str, int]) -> bool:
+        """Say whether it has read what is held; a list counts where anything is written."""
+        points = all(held.get(key) == value for key, value in self.reads.items())
+        return points and (not self.writes or self.listed in (None, held))
 
 
 @dataclass
@@ -191,6 +241,15 @@ class Play:
             found = await self.store(asked).find(key, int)
             asked.reads[key] = None if found is None else found.value
 
+    async def look(self, who: int) -> None:
+        asked = self.asked(who)
+        if asked.listed is None and not asked.writes:
+            asked.listed = await self.listed(asked.transaction)
+
+    async def listed(self, tx: Transaction) -> dict[str, int]:
+        rows = await tx.all(LISTED, mount=self.mount)
+        return {row.key: codec.decode(row.value, int) for row in rows}
+
     async def put(self, who: int, key: str) -> None:
         self.number += 1
         asked = self.asked(who)
@@ -216,7 +275,7 @@ class Play:
         alone = len(outcomes) == 1
         self.waiting.clear()
         for outcome, asked in sorted(outcomes, key=lambda each: each[0].index):
-            fits = all(self.held.get(key) == value for key, value in asked.reads.items())
+            fits = asked.fits(self.held)
             if outcome.problem is None:
                 assert fits or (asked.swept and not asked.is_checked)
                 for key, value in asked.writes.items():
@@ -232,6 +291,7 @@ class Play:
         for key in KEYS:
             held = await MountStore(found, self.mount).find(key, int)
             assert (None if held is None else held.value) == self.held.get(key)
+        assert await self.listed(found) == self.held
 
     async def purge(self) -> None:
         await self.settle()
@@ -319,6 +379,34 @@ async def test_a_row_that_was_changed_on_the_disk_is_not_given_out_of_memory(fil
     with pytest.raises(TamperedError):
         await desk.find("a")
     assert await desk.find("b") == 1
+    await database.close()
+
+
+async def test_a_list_is_asked_for_again_only_where_its_table_was_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await open_database(f"sqlite://{file}")
+    desk = Desk(database, fresh_barrier())
+    await desk.keep(a=1)
+    asked: list[str] = []
+    rows = sqlite.SqliteConnection.rows
+
+    async def noting(self: sqlite.SqliteConnection, sql: str, values: Any) -> Any:
+        asked.append(sql)
+        return await rows(self, sql, values)
+
+    monkeypatch.setattr(sqlite.SqliteConnection, "rows", noting)
+    problems = []
+    for written in (False, True):
+        tx = desk.transaction()
+        await tx.all(CELLS, mount=MOUNT)
+        tx.delete(CELLS, MOUNT, "c")
+        if written:
+            await desk.keep(b=1)
+        problems.append((await desk.commit(tx)).problem)
+
+    assert problems == [None, Problem.CONFLICT]
+    assert len(asked) == 1
     await database.close()
 
 

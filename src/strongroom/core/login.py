@@ -84,9 +84,11 @@ class Logins:
             if str(error) not in {login.refused, str(DeniedError())}:
                 attempt.details = {**attempt.details, "because": str(error)}
             raise InputError("", login.refused) from None
-        if locks(live.row) and _locked(await _lockout(tx, live, subject), call.now):
-            raise InputError("", login.refused)
-        await self._forget_failures(tx, live, subject)
+        failed = await _lockout(tx, live, subject)
+        if failed is not None:
+            if locks(live.row) and _locked(failed, call.now):
+                raise InputError("", login.refused)
+            tx.delete(LOCKOUTS, failed.mount, failed.subject)
         known = Known(live.row.accessor, proof.alias, proof.alias_metadata)
         entity = await entity_of(tx, known, call.now, self._entropy)
         try:
@@ -142,10 +144,6 @@ class Logins:
         )
 
     # -- lock-out
-
-    async def _forget_failures(self, tx: Transaction, live: Live, subject: str) -> None:
-        if await _lockout(tx, live, subject) is not None:
-            tx.delete(LOCKOUTS, live.row.uuid, tried(tx.barrier, subject))
 
     async def failed(self, attempt: Attempt, call: Call) -> None:
         """Count a failed login; written with its entry though the login is refused.

@@ -272,18 +272,24 @@ TOKENS = Register(
     indexes=(("accessor",), ("parent",), ("entity",), ("expires_at",), ("path",)),
     guarded=True,
 )
-ENTITIES = Register("entity", Entity, key=("id",), indexes=(("name",),), guarded=True)
+ENTITIES = Register("entity", Entity, key=("id",), indexes=(("name",),), guarded=True, kept=True)
 ALIASES = Register(
     "alias",
     Alias,
     key=("id",),
     indexes=(("mount_accessor", "name"), ("entity",)),
     guarded=True,
+    kept_by=("mount_accessor", "name"),
 )
 MERGED = Register("merged_entity", Merged, key=("id",), indexes=(("entity",),), guarded=True)
 GROUPS = Register("entity_group", Group, key=("id",), indexes=(("name",),), guarded=True)
 GROUP_MEMBERS = Register(
-    "group_member", GroupMember, key=("group_id", "entity"), indexes=(("entity",),), guarded=True
+    "group_member",
+    GroupMember,
+    key=("group_id", "entity"),
+    indexes=(("entity",),),
+    guarded=True,
+    kept_by=("entity",),
 )
 GROUP_ALIASES = Register(
     "group_alias",
@@ -293,13 +299,20 @@ GROUP_ALIASES = Register(
     guarded=True,
 )
 PEOPLE = Register(
-    "person", Person, key=("entity",), indexes=(("email",), ("external_id",)), guarded=True
+    "person",
+    Person,
+    key=("entity",),
+    indexes=(("email",), ("external_id",)),
+    guarded=True,
+    kept=True,
 )
-WORKLOADS = Register("workload", Workload, key=("entity",), indexes=(("owner",),), guarded=True)
+WORKLOADS = Register(
+    "workload", Workload, key=("entity",), indexes=(("owner",),), guarded=True, kept=True
+)
 REGISTRATIONS = Register(
     "registration", Registration, key=("id",), indexes=(("state",),), guarded=True
 )
 POLICIES = Register("policy", StoredPolicy, key=("name",), guarded=True)
 POLICY_VERSIONS = Register("policy_version", PolicyVersion, key=("name", "version"), guarded=True)
 ENVIRONMENTS = Register("environment", Environment, key=("name",), guarded=True)
-LOCKOUTS = Register("lockout", Lockout, key=("mount", "subject"), sealed=("name",))
+LOCKOUTS = Register("lockout", Lockout, key=("mount", "subject"), sealed=("name",), kept=True)

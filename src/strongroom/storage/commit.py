@@ -114,6 +114,7 @@ class Recent:
         self.commits = 0  # whose outcome is known
         self._written: dict[RowKey, int] = {}
         self._swept: dict[str, int] = {}  # tables in which nobody knows which rows were written
+        self._tables: dict[str, int] = {}  # those of the rows that were written
         self._floor = 0  # what was written up to this commit is forgotten
         self._foreign = 0  # the first commit that knows of what somebody else has written
 
@@ -121,7 +122,7 @@ class Recent:
         """Remember what the commit under way writes."""
         for write in writes:
             if write.row is not None:
-                self._written[write.row] = self.commits + 1
+                self._written[write.row] = self._tables[write.row[0]] = self.commits + 1
             else:
                 self._swept |= dict.fromkeys(names_in(write.sql), self.commits + 1)
 
@@ -142,6 +143,12 @@ class Recent:
         So it is if nobody but us has written, or `forget` was told of it.
         """
         return not self.overtaken(key, seen) and self._swept.get(key[0], 0) <= seen
+
+    def still(self, table: str, seen: int) -> bool:
+        """Say whether a whole table is surely as it was then; of no name nobody knows."""
+        if not table or seen < self._foreign:
+            return False
+        return max(self._tables.get(table, 0), self._swept.get(table, 0)) <= seen
 
     def forget(self) -> None:
         """Know nothing of what was read before: somebody else has written."""
@@ -166,7 +173,7 @@ class Request:
     topics: Sequence[str] = ()
     about: frozenset[str] = frozenset()  # the `token:…` and `entity:…` topics that concern it
     read: RowKey | None = None  # the one row that was read, where nothing is checked otherwise
-    seen: int = -1  # how many commits were known before the first row was read; -1: nobody says
+    seen: int = -1  # how many commits were known before anything was read; -1: nobody says
     outcome: Outcome = field(default=Outcome(NO_ENTRY, 0), init=False)
 
 
@@ -365,7 +372,11 @@ async def _check(db: Connection, request: Request) -> Problem | None:
     if request.checks and known is not None and known.foreign_since(since):
         return Problem.CONFLICT
     for check in request.checks:
-        if known is not None and check.row is not None and known.untouched(check.row, since):
+        if known is not None and (
+            known.untouched(check.row, since)
+            if check.row is not None
+            else known.still(check.table, since)
+        ):
             continue
         seen = await db.rows(check.sql, check.values)
         if check.row is None:

@@ -28,34 +28,39 @@ AROUND: Final = 500
 
 
 class Kept:
-    """Rows of tables that are `kept` (`Register`), or that there is none; the latest read last."""
+    """Rows of tables that are `kept` (`Register`), or that there is none; the latest read last.
+
+    Lists are held under names that are no table's, and go once a row of their table is written.
+    """
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._rows: OrderedDict[RowKey, tuple[Found, int]] = OrderedDict()
-        self._tables: set[str] = set()  # of which rows are held
+        self._held: OrderedDict[RowKey, tuple[Found, int, str]] = OrderedDict()
+        self._lists: dict[str, set[RowKey]] = {}  # that are held, by table
+        self._tables: set[str] = set()  # of which anything is held
         self.size = 0  # bytes
 
     def find(self, at: RowKey) -> Found | None:
         """Return what the database returned for this key; None if that is not known here."""
-        held = self._rows.get(at)
+        held = self._held.get(at)
         if held is None:
             return None
-        self._rows.move_to_end(at)
+        self._held.move_to_end(at)
         return held[0]
 
-    def hold(self, at: RowKey, found: Found) -> None:
+    def hold(self, at: RowKey, found: Found, table: str) -> None:
         """Keep what the database returned for this key, until there is no room for it."""
         self._drop(at)
         size = _size(at, found)
         if size > LARGEST:
             return
-        self._rows[at] = found, size
-        self._tables.add(at[0])
+        self._held[at] = found, size, table
+        self._tables.add(table)
+        if at[0] != table:
+            self._lists.setdefault(table, set()).add(at)
         self.size += size
         while self.size > self._most:
-            _, (_, size) = self._rows.popitem(last=False)
-            self.size -= size
+            self._drop(next(iter(self._held)))
 
     def replace(self, writes: Sequence[Write], index: int) -> None:
         """Take over what a request has committed, as far as it is of rows that are held."""
@@ -63,21 +68,31 @@ class Kept:
             if write.row is None:
                 if not self._tables.isdisjoint(names_in(write.sql)):
                     self.forget()
-            elif write.row in self._rows:
-                self.hold(write.row, [(*write.values, index)] if write.stamped else [])
+                continue
+            table = write.row[0]
+            if write.row in self._held:
+                now = [(*write.values, index)] if write.stamped else []
+                self.hold(write.row, now, table)
+            for each in tuple(self._lists.get(table, ())):
+                self._drop(each)
 
     def forget(self) -> None:
         """Hold nothing."""
-        self._rows.clear()
+        self._held.clear()
+        self._lists.clear()
         self._tables.clear()
         self.size = 0
 
     def _drop(self, at: RowKey) -> None:
-        held = self._rows.pop(at, None)
+        held = self._held.pop(at, None)
         if held is not None:
-            self.size -= held[1]
+            _, size, table = held
+            self.size -= size
+            if at[0] != table:
+                self._lists[table].discard(at)
 
 
 def _size(at: RowKey, found: Found) -> int:
-    parts = [*at[1], *(found[0] if found else ())]
+    """Return roughly what a find takes."""
+    parts = [*at[1], *(part for row in found for part in row)]
     return AROUND + sum(len(part) for part in parts if isinstance(part, (str, bytes)))

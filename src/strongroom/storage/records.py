@@ -69,5 +69,5 @@ CELLS = Register(
 )
 KEYS = Register("wrapped_key", WrappedKey, key=("name", "term"))
 CLEAR_SETTINGS = Register("clear_setting", ClearSetting, key=("name",))
-SETTINGS = Register("setting", Setting, key=("name",), sealed=("value",))
+SETTINGS = Register("setting", Setting, key=("name",), sealed=("value",), kept=True)
 CURSORS = Register("sink_cursor", SinkCursor, key=("name",))

@@ -90,6 +90,8 @@ class Column:
     load: Callable[[Any], Any]
 
 
+# A SELECT, the way in of each value that it takes, and the order of its rows.
+Listing = tuple[str, dict[str, Callable[[Any], Scalar]], list[tuple[Column, bool]]]
 _CLEAR: Final[Mapping[Any, tuple[str, Callable[[Any], Scalar], Callable[[Any], Any]]]] = {
     str: ("text", _fitting, _same),
     bytes: ("bytes", _same, _same),
@@ -123,15 +125,24 @@ def numbered(sql: str) -> str:
     return head + "".join(f"${i}{part}" for i, part in enumerate(rest, 1))
 
 
-class PointQuery(str):  # noqa: SLOT000 - there are a few, for ever
-    """The SELECT of one row by its key. Rows of a `kept` table may come from memory.
+class KeptQuery(str):  # noqa: SLOT000 - there are a few, for ever
+    """A SELECT of one table. What it found lately may come from memory where that is `kept`.
+
+    `of` and its values name what it found: the table's name where that is a row by its key.
+    """
+
+    table: str
+    of: str
+    kept: bool
+
+
+class PointQuery(KeptQuery):
+    """The SELECT of one row by its key.
 
     For PostgreSQL `one` is the same with its own marks, and `many` takes an array of each part of
     the key.
     """
 
-    table: str
-    kept: bool
     one: str
     many: str
     key_at: tuple[int, ...]
@@ -142,7 +153,8 @@ class Register(Generic[Row]):
 
     Rows of a `guarded` table are authenticated. They cannot be read while sealed, but those that
     are `open_while_sealed`, which are taken as they are then. Rows of a `kept` table are worth
-    keeping in memory as they are stored (`storage.kept`).
+    keeping in memory as they are stored (`storage.kept`), and so are lists by the columns that
+    `kept_by` names.
     """
 
     def __init__(  # noqa: PLR0913 - what there is to say of a table, each by its name
@@ -156,6 +168,7 @@ class Register(Generic[Row]):
         guarded: bool = False,
         open_while_sealed: bool = False,
         kept: bool = False,
+        kept_by: tuple[str, ...] = (),
     ) -> None:
         hints = get_type_hints(row)
         names = [f.name for f in fields(cast("Any", row))]
@@ -167,12 +180,14 @@ class Register(Generic[Row]):
         self.row = row
         self.key = key
         self.indexes = indexes
+        self._kept_by = kept_by
         self.columns = tuple(_column(n, hints[n], sealed=n in sealed) for n in names[:-1])
         self.has_sealed = bool(sealed)
         self.stored = (*names[:-1], *(("mac",) if guarded else ()), "entry")
         self._by_name = {c.name: c for c in self.columns}
+        self._listings: dict[tuple[object, ...], Listing] = {}
         self._compile_sql(self.stored)
-        self.select_one.table, self.select_one.kept = name, kept
+        self.select_one.table, self.select_one.of, self.select_one.kept = name, name, kept
         self._compile_rows(self.stored)
         self._open_while_sealed = open_while_sealed
         self._guard = Guard(name, tuple(names[:-1]), self.key_at) if guarded else None
@@ -260,6 +275,26 @@ class Register(Generic[Row]):
         except TamperedError as error:
             stored = dict(zip(self.stored, raw, strict=True))
             return Broken(tuple(raw[at] for at in self.key_at), str(error), stored)
+
+    def listing(
+        self, conditions: Mapping[str, object], order: str
+    ) -> tuple[str, list[Scalar], list[tuple[Column, bool]]]:
+        """Return the SELECT of the rows that meet `conditions`, its values, and its ordering.
+
+        The text is written once for each shape of conditions; all names in one are ours.
+        """
+        shape = (order, *[(name, value is None) for name, value in conditions.items()])
+        known = self._listings.get(shape)
+        if known is None:
+            clause, _ = self.where(conditions)
+            ordering = self.ordering(order)
+            dumps = {n: self._clear(n).dump for n, v in conditions.items() if v is not None}
+            query = KeptQuery(f"{self.select}{clause}{order_by(ordering)}")
+            query.table, query.of = self.name, f"{self.name} by {', '.join(self._kept_by)}"
+            query.kept = not order and tuple(dumps) == self._kept_by != ()
+            known = self._listings[shape] = (query, dumps, ordering)
+        sql, dumps, ordering = known
+        return sql, [dump(conditions[name]) for name, dump in dumps.items()], ordering
 
     def where(self, conditions: Mapping[str, object]) -> tuple[str, list[Scalar]]:
         """Return ` WHERE …` and its values: equality of clear columns, None as IS NULL."""

@@ -49,7 +49,7 @@ from strongroom.storage.database import (
     unavailable,
 )
 from strongroom.storage.kept import Kept
-from strongroom.storage.register import PointQuery
+from strongroom.storage.register import KeptQuery
 from strongroom.storage.transaction import Values
 
 Result = TypeVar("Result")
@@ -296,13 +296,13 @@ class SqliteDatabase:
         All reads of one turn of the loop share a snapshot, which spares each its locks. It ends
         before any answer leaves, so whoever was answered reads what was committed.
         """
-        if not isinstance(sql, PointQuery) or not sql.kept:
+        if not isinstance(sql, KeptQuery) or not sql.kept:
             return self._select(sql, values)
-        at = (sql.table, tuple(values))
+        at = (sql.of, tuple(values))
         found = self._kept.find(at)
         if found is None:
             found = self._select(sql, values)
-            self._kept.hold(at, found)
+            self._kept.hold(at, found, sql.table)
         return found
 
     def _select(self, sql: str, values: Values) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from strongroom.storage.barrier import Barrier, TamperedError
 from strongroom.storage.guard import Broken
-from strongroom.storage.register import Register, Scalar, fits, order_by, sort
+from strongroom.storage.register import Register, Scalar, fits, sort
 
 Row = TypeVar("Row")
 Values = Sequence[Scalar]
@@ -52,6 +52,7 @@ class Check(NamedTuple):
     values: Values
     seen: object  # the row's entry (or None), or a list of tuples
     row: RowKey | None  # None: a list
+    table: str = ""  # the one that a list is of; empty where nobody says
 
 
 class Write(NamedTuple):
@@ -96,7 +97,7 @@ class Transaction:
     pending: dict[RowKey, Pending] = field(default_factory=dict)
     raw: list[Write] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
-    seen: int = -1  # how many commits were known before the first read of a row; -1: none yet
+    seen: int = -1  # how many commits were known before the first read; -1: none yet
 
     # -- reading
 
@@ -139,14 +140,12 @@ class Transaction:
 
         The conditions hold for what a broken row says now.
         """
-        clause, values = register.where(conditions)
-        ordering = register.ordering(order)
-        sql = f"{register.select}{clause}{order_by(ordering)}"
+        sql, values, ordering = register.listing(conditions, order)
         mine = {key: p for (name, key), p in self.pending.items() if name == register.name}
         if limit >= 0:
             # Each of our own writes can hide one row at most.
             sql, values = f"{sql} LIMIT ?", [*values, limit + len(mine)]
-        found = await self.scan(sql, values)
+        found = await self._scan(sql, values, register.name)
         if mine:
             found = [raw for raw in found if tuple(raw[at] for at in register.key_at) not in mine]
         examined = [register.examine(raw, self.barrier) for raw in found]
@@ -167,8 +166,13 @@ class Transaction:
 
     async def scan(self, sql: str, values: Values) -> list[tuple[Any, ...]]:
         """Run a SELECT whose result is checked again at commit, if this transaction writes."""
+        return await self._scan(sql, values)
+
+    async def _scan(self, sql: str, values: Values, table: str = "") -> list[tuple[Any, ...]]:
+        if self.seen < 0:
+            self.seen = self.reader.commits
         found = await self.reader.rows(sql, values)
-        self.checks.append(Check(sql, values, found, None))
+        self.checks.append(Check(sql, values, found, None, table))
         return found
 
     # -- writing
