@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from strongroom.sdk.batch_tokens import BatchToken
 from strongroom.sdk.control import ControlTest, Evidence, Item, Verdict, verdict
-from strongroom.sdk.facts.access import Crossing, EnvironmentFact, LiveToken, MatrixRow, RuleFact
+from strongroom.sdk.facts.access import (
+    Bearing,
+    Crossing,
+    EnvironmentFact,
+    LiveToken,
+    MatrixRow,
+    RuleFact,
+)
 from strongroom.sdk.facts.identities import (
     FactorFact,
     FactorRuleFact,
@@ -120,11 +128,17 @@ class FakeStorage:
 
 @dataclass
 class FakeTokens:
+    """`bearings` are those of batch tokens, by the entry of their making; others stand."""
+
     there: Sequence[LiveToken] = ()
+    bearings: Mapping[int, Bearing] = field(default_factory=dict)
 
     async def live(self) -> AsyncIterator[LiveToken]:
         for each in self.there:
             yield each
+
+    async def bearing(self, batch: BatchToken) -> Bearing:
+        return self.bearings.get(batch.entry, Bearing(stands=True))
 
 
 @dataclass

@@ -30,6 +30,7 @@ from strongroom.core.second_factor import (
     SecondFactors,
     Signing,
     actor_waiting,
+    batch_details,
     issued,
 )
 from strongroom.core.views import Live, Views
@@ -104,6 +105,7 @@ class Logins:
         verdict = await self._second.judge(attempt, first)
         if verdict.waiting is not None:
             return verdict.waiting, actor_waiting(standing, attempt.incoming.path)
+        attempt.details = {**attempt.details, **batch_details(verdict.wanted)}
         signing = None
         if not (proof.workload or standing.kind is Kind.SERVICE):
             address = attempt.incoming.address

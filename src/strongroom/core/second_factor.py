@@ -149,6 +149,18 @@ def issued(  # noqa: PLR0913 - each is something that the token goes by
     return Reply(fields={"auth": auth_of(made, None if enrols else standing)}), actor
 
 
+def batch_details(wanted: Wanted) -> dict[str, object]:
+    """Return what the log has of a login's batch token: no entry ever has an accessor of it."""
+    if wanted.kind != "batch":
+        return {}
+    return {
+        "token_type": wanted.kind,
+        "token_policies": wanted.policies,
+        "token_mount": wanted.mount,
+        "ttl": int(wanted.ttl.total_seconds()),
+    }
+
+
 def signed_in(token: Token, signing: Signing, now: datetime) -> SignIn:
     """Return what is known of a login: a token like any other, until it is opened as a session."""
     return SignIn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from strongroom.core.guardrails import Guardrails
@@ -33,7 +33,9 @@ from strongroom.identity.sessions import Session
 from strongroom.identity.standing import identity_of, stand
 from strongroom.identity.tokens import kept
 from strongroom.sdk.facts.access import (
+from strongroom.sdk.batch_tokens import BatchToken
     Cell,
+    Bearing,
     Crossing,
     EnvironmentFact,
     LiveToken,
@@ -100,6 +102,29 @@ class Facts:
     # -- who there is
 
     async def _holders(self, tx: Transaction) -> list[tuple[str, Session]]:
+    async def bearing(self, batch: BatchToken) -> Bearing:
+        tx, now = self._tx(), self.server.clock.now()
+        parent = None
+        if batch.parent:
+            found, broken = await tx.examine(TOKENS, accessor=batch.parent)
+            if broken:
+                return Bearing(stands=None, because=broken[0].problem)
+            if not found:
+                return Bearing(stands=False, because="the token that made it is gone")
+            parent = found[0].lookup
+        try:
+            session = await self.server.views.open(tx, _batch_token(batch, parent), now)
+        except TamperedError as error:
+            return Bearing(stands=None, because=str(error))
+        if session is None:
+            because = "its mount is gone, or whose it is or made it is gone, disabled or over"
+            return Bearing(stands=False, because=because)
+        if not session.live(now):
+            return Bearing(
+                stands=False, because="what it hangs on is over", ends_at=session.ends_at
+            )
+        return Bearing(stands=True, ends_at=session.ends_at)
+
         """Return everybody who can act now: live tokens that differ, and entities without one."""
         now = self.server.clock.now()
         found: dict[tuple[object, ...], tuple[str, Session]] = {}
@@ -239,11 +264,23 @@ def _token_of(entity: Entity, mount: Mount | None, now: datetime) -> Token:
     return Token(
         lookup=b"",
         accessor="",
+    path = f"{mount.path}login" if mount is not None else ""
+    token = _token(entity.id, path, mount.uuid if mount is not None else "", now)
+    return replace(token, display=entity.name)
+
+
+def _batch_token(batch: BatchToken, parent: bytes | None) -> Token:
+    """Return what a batch token holds of what it hangs on; no end, and no policies of its own."""
+    token = _token(batch.entity, batch.path, batch.mount, batch.made_at)
+    return replace(token, parent=parent, kind="batch")
+
+
+def _token(entity: str, path: str, mount: str, now: datetime) -> Token:
         parent=None,
-        entity=entity.id,
+        entity=entity,
         kind="service",
-        path=f"{mount.path}login" if mount is not None else "",
-        display=entity.name,
+        path=path,
+        display="",
         policies=(),
         metadata={},
         issued_at=now,
@@ -260,5 +297,5 @@ def _token_of(entity: Entity, mount: Mount | None, now: datetime) -> Token:
         role="",
         alias="",
         environment="",
-        mount=mount.uuid if mount is not None else "",
+        mount=mount,
     )

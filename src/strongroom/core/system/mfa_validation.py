@@ -21,6 +21,7 @@ from strongroom.core.second_factor import (
     Answering,
     Signing,
     actor_waiting,
+    batch_details,
     issued,
     kinds_of,
     shown_details,
@@ -86,6 +87,7 @@ class MfaValidation:
             raise FactorRefusedError(error.reason, (*error.rows, *asked), error.details) from None
         call.details |= shown_details(pending.shown, shown)
         tx.delete(MFA_PENDING, pending.lookup)
+        call.details |= batch_details(pending.wanted)
         signing = Signing(
             id=uuid_of(call.entropy(16)), factors=kinds_of(shown), address=call.address
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from strongroom.sdk.batch_tokens import BatchToken
+
 # Whoever changes something there decides what others may do.
 ADMINISTRATION = (
     "sys/policies/",
@@ -37,11 +39,27 @@ class LiveToken:
     entity: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearing:
+    """Whether what a batch token hangs on still stands, whatever its own time; None: unknown.
+
+    `because` says what does not, or why nobody can say. `ends_at` is the end of what it hangs on.
+    """
+
+    stands: bool | None
+    because: str = ""
+    ends_at: datetime | None = None
+
+
 class Tokens(Protocol):
     """The tokens that live."""
 
     def live(self) -> AsyncIterator[LiveToken]:
-        """Give each one."""
+        """Give each service token."""
+        ...
+
+    async def bearing(self, batch: BatchToken) -> Bearing:
+        """Say whether parent, entity, mount and makers of a batch token would still let it in."""
         ...
 
 
