@@ -32,10 +32,10 @@ from strongroom.identity.records import (
 from strongroom.identity.sessions import Session
 from strongroom.identity.standing import identity_of, stand
 from strongroom.identity.tokens import kept
-from strongroom.sdk.facts.access import (
 from strongroom.sdk.batch_tokens import BatchToken
-    Cell,
+from strongroom.sdk.facts.access import (
     Bearing,
+    Cell,
     Crossing,
     EnvironmentFact,
     LiveToken,
@@ -99,9 +99,6 @@ class Facts:
             after = bytes(rows[-1][0])
             await asyncio.sleep(0)
 
-    # -- who there is
-
-    async def _holders(self, tx: Transaction) -> list[tuple[str, Session]]:
     async def bearing(self, batch: BatchToken) -> Bearing:
         tx, now = self._tx(), self.server.clock.now()
         parent = None
@@ -125,6 +122,9 @@ class Facts:
             )
         return Bearing(stands=True, ends_at=session.ends_at)
 
+    # -- who there is
+
+    async def _holders(self, tx: Transaction) -> list[tuple[str, Session]]:
         """Return everybody who can act now: live tokens that differ, and entities without one."""
         now = self.server.clock.now()
         found: dict[tuple[object, ...], tuple[str, Session]] = {}
@@ -261,9 +261,6 @@ def _paths(
 
 def _token_of(entity: Entity, mount: Mount | None, now: datetime) -> Token:
     """Return the least that a log-in through a mount would give."""
-    return Token(
-        lookup=b"",
-        accessor="",
     path = f"{mount.path}login" if mount is not None else ""
     token = _token(entity.id, path, mount.uuid if mount is not None else "", now)
     return replace(token, display=entity.name)
@@ -276,6 +273,9 @@ def _batch_token(batch: BatchToken, parent: bytes | None) -> Token:
 
 
 def _token(entity: str, path: str, mount: str, now: datetime) -> Token:
+    return Token(
+        lookup=b"",
+        accessor="",
         parent=None,
         entity=entity,
         kind="service",
