@@ -14,7 +14,8 @@ from strongroom.base.secret import Secret
 from strongroom.core.router import Operation
 from strongroom.sdk.auth import Proof, TokenRules
 from strongroom.sdk.engine import Store
-from strongroom.testing.mount import Mount, shown
+from strongroom.sdk.workloads import LONGEST, SHORT
+from strongroom.testing.mount import MONTH, Mount, shown
 
 NEW_ROLE: dict[str, object] = {
     "bind_secret_id": True,
@@ -409,8 +410,24 @@ class TestIssuing:
         mount = Mount(AppRole(), max_ttl=timedelta(hours=2))
         await mount.write("role/ci", secret_id_ttl="10h")
 
+        assert "secret_id_ttl" in mount.warnings[0]
         assert (await issued(mount))["secret_id_ttl"] == 7200
         assert (await issued(mount, ttl="3h"))["secret_id_ttl"] == 7200
+        assert mount.warnings[0].startswith("ttl")
+
+    @pytest.mark.parametrize("asked", [{}, {"ttl": 0}, {"ttl": "10000h"}], ids=str)
+    async def test_it_has_an_end_that_nobody_need_name(
+        self, mount: Mount, asked: dict[str, object]
+    ) -> None:
+        made = await issued(mount, **asked)
+        warned = len(mount.warnings)
+
+        mount.at += MONTH.total_seconds()
+
+        assert made["secret_id_ttl"] == MONTH.total_seconds()
+        assert warned == bool(asked)
+        with pytest.raises(DeniedError):
+            await logged_in(mount, made["secret_id"])
 
     async def test_a_chosen_secret_id_is_taken_once(self, mount: Mount) -> None:
         made = await mount.write("role/ci/custom-secret-id", secret_id="mine")
@@ -461,7 +478,7 @@ class TestLogin:
             shown_by="secret-id",
             workload=True,
             role="ci",
-            rules=TokenRules(token_policies=("deploy",)),
+            rules=TokenRules(token_policies=("deploy",), token_ttl=SHORT, token_max_ttl=LONGEST),
             metadata={"team": "payments", "role_name": "ci"},
         )
 
@@ -634,7 +651,7 @@ class TestTidying:
         assert mount.reply.status == 202
         assert mount.reply.warnings == ("Removed 1 secret ids that had ended.",)
         assert count(mount, "secret") == count(mount, "accessor") == 2
-        assert count(mount, "expiry") == 1
+        assert count(mount, "expiry") == 2
         assert (await logged_in(mount, kept["secret_id"])).alias == "ci-id"
 
     async def test_tidying_goes_on_where_it_stopped(
@@ -662,6 +679,10 @@ class TestTidying:
 
         await mount.write("tidy/secret-id")
         await mount.write("tidy/secret-id")
+        assert {key.partition("/")[0] for key in mount.store.records} == {"expiry"}
+        mount.at += MONTH.total_seconds()
+        for _ in range(3):
+            await mount.write("tidy/secret-id")
         assert mount.store.records == {}
 
     async def test_rows_of_expiry_outlive_a_role_and_then_go(self, mount: Mount) -> None:
@@ -680,7 +701,7 @@ class TestRenewal:
         async with mount.call() as call:
             rules = await AppRole().still_holds(call, "ci", "ci-id")
 
-        assert rules == TokenRules(token_policies=("new",))
+        assert rules == TokenRules(token_policies=("new",), token_ttl=SHORT, token_max_ttl=LONGEST)
 
     @pytest.mark.parametrize(("role", "alias"), [("ci", "old-id"), ("other", "ci-id")])
     async def test_a_role_that_is_gone_or_another_renews_nothing(

@@ -406,4 +406,5 @@ def mounted_of(row: Mount, default_ttl: timedelta, max_ttl: timedelta) -> Mounte
         default_ttl=row.default_ttl or default_ttl,
         max_ttl=row.max_ttl or max_ttl,
         own_ttl=row.default_ttl,
+        own_max_ttl=row.max_ttl,
     )

@@ -151,6 +151,7 @@ class Mounted:
     default_ttl: timedelta
     max_ttl: timedelta
     own_ttl: timedelta = timedelta(0)  # its own default; zero where it has the system's
+    own_max_ttl: timedelta = timedelta(0)  # its own limit; zero where it has the system's
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,11 @@ Differs Every refused login says the same, whether role, secret id or network wa
         role or an accessor is missing. Writing a field's own path without the field is 400
         throughout. Tidying is done when the reply says so, and says how much. A token is not
         renewed once its role has another role id. `local_secret_ids` is kept and shown, and
-        means nothing, as there is no replication that it could restrict.
+        means nothing, as there is no replication that it could restrict. Tokens live 15 minutes
+        where nobody says otherwise and a day at most, not the system's 32 days; longer rules are
+        kept as written, capped, and warned of. A mount whose own `max_lease_ttl` was set is the
+        exception (`sdk.workloads`). A secret id whose life nobody says, or says 0 of, ends when a
+        lease of the mount would at the latest: after 32 days where that was not tuned.
 Trust   A secret id is random and leaves the mount once, in the reply that made it; only a keyed
         digest is stored, and no slow hash is needed. Whoever may write a role, its role id or
         its secret ids can log in as it. Without a secret id (`bind_secret_id` false), whoever
@@ -45,6 +49,7 @@ from strongroom.base.secret import Secret
 from strongroom.sdk.auth import Login, Proof, Subject, TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route, Sent
 from strongroom.sdk.rules import changed, rules_of
+from strongroom.sdk.workloads import short_lived, warn_of_long_life
 
 REFUSED: Final = "invalid role or secret ID"
 
@@ -76,7 +81,7 @@ class NewSecretId(OfRole):
         tuple[str, ...], Help("Networks that its tokens work from, within the role's.")
     ] = ()
     num_uses: Annotated[int | None, Help("Logins that it is good for; 0 means any number.")] = None
-    ttl: Annotated[timedelta | None, Help("Its life; 0 means without end.")] = None
+    ttl: Annotated[timedelta | None, Help("Its life; 0: as long as the mount allows.")] = None
 
     def terms(self) -> secret_ids.Terms:
         """Return these without the role."""
@@ -225,7 +230,9 @@ class AppRole:
         role = await find_role_by_id(call, given.role_id)
         if role is None or not admits(role.secret_id_bound_cidrs, call.address):
             raise DeniedError(REFUSED)
-        rules, metadata = rules_of(role), {"role_name": role.name}
+        warn_of_long_life(role, call.mount, call.warnings)
+        rules = short_lived(rules_of(role), call.mount)
+        metadata = {"role_name": role.name}
         if role.bind_secret_id:
             spent = await secret_ids.spend(call, role, given.secret_id or Secret(""))
             if spent is None:
@@ -247,7 +254,7 @@ class AppRole:
         found = await find_role_by_id(call, alias)
         if found is None or found.name != role:
             raise DeniedError
-        return rules_of(found)
+        return short_lived(rules_of(found), call.mount)
 
     async def forget(self, call: Call, alias: str) -> int:
         """Delete the role whose id this is; none of its secret ids is good from then on."""

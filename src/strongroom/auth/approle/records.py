@@ -38,7 +38,9 @@ class Settings(TokenRules):
     secret_id_num_uses: Annotated[
         int, Help("Logins that a secret id is good for; 0 means any number.", least=0)
     ] = 0
-    secret_id_ttl: Annotated[timedelta, Help("Life of a secret id; 0 means without end.")] = ZERO
+    secret_id_ttl: Annotated[
+        timedelta, Help("Life of a secret id; 0: as long as the mount allows.")
+    ] = ZERO
     local_secret_ids: Annotated[
         bool, Help("Kept for compatibility; fixed when the role is made.")
     ] = False

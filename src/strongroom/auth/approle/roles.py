@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from strongroom.auth.approle.records import Role, Settings, name_key, role_key
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.base.network import parse_network
-from strongroom.sdk.engine import Call
+from strongroom.sdk.engine import Call, Mounted
 from strongroom.sdk.rules import settled, shown_rules, valid_name
+from strongroom.sdk.workloads import warn_of_long_life
 
 LONGEST_ROLE_ID: Final = 512
 
@@ -54,6 +56,9 @@ async def store_role(call: Call, role: Role) -> None:
     """Store a role that hangs together; InputError otherwise."""
     settings = settled(role, call.warnings)
     _check(settings)
+    warn_of_long_life(settings, call.mount, call.warnings)
+    if settings.secret_id_ttl > call.mount.max_ttl:
+        call.warnings.append(capped_by(call.mount, "secret_id_ttl"))
     await call.store.put(role_key(settings.role_id), settings)
     await call.store.put(name_key(settings.name), settings.role_id)
 
@@ -82,6 +87,12 @@ def shown_settings(role: Settings) -> dict[str, Any]:
         "secret_id_num_uses": role.secret_id_num_uses,
         "secret_id_ttl": int(role.secret_id_ttl.total_seconds()),
     }
+
+
+def capped_by(mount: Mounted, what: str) -> str:
+    """Return the warning for a life of a secret id that the mount does not grant."""
+    most = f"{mount.max_ttl / timedelta(hours=1):g}h"
+    return f"{what}: a secret id lives at most {most} here, the max_lease_ttl; it is capped"
 
 
 async def _free(call: Call, role_id: str) -> str:

@@ -1,7 +1,8 @@
 """Secret ids of a role: issued, spent, looked up, destroyed, tidied away.
 
 Vault   A secret id's uses, life and networks may be tighter than its role's, never wider. Its
-        life is capped by the mount's. One that is spent or expired is as good as unknown.
+        life is capped by the mount's, and is the mount's where nobody says one: each has an end,
+        but those of before. One that is spent or expired is as good as unknown.
 Order   The last use deletes the rows in the transaction of its login, so a secret id that is
         good for one login gives one, however many try at once.
 Limits  Tidying removes at most `AT_ONCE` secret ids a request, oldest expiry first, so that it
@@ -23,7 +24,7 @@ from strongroom.auth.approle.records import (
     expiry_key,
     secret_key,
 )
-from strongroom.auth.approle.roles import new_id
+from strongroom.auth.approle.roles import capped_by, new_id
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.base.network import admits, covers, parse_network
@@ -192,7 +193,9 @@ def _life(call: Call, role: Role, asked: timedelta | None) -> timedelta:
     ttl = role.secret_id_ttl if asked is None else asked
     if role.secret_id_ttl and (ttl == ZERO or ttl > role.secret_id_ttl):
         raise InputError("", "ttl cannot be longer than the role's secret_id_ttl")
-    return min(ttl, call.mount.max_ttl)
+    if ttl > call.mount.max_ttl or asked == ZERO:
+        call.warnings.append(capped_by(call.mount, "ttl"))
+    return min(ttl or call.mount.max_ttl, call.mount.max_ttl)
 
 
 def _uses(role: Role, asked: int | None) -> int:

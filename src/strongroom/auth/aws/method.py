@@ -370,7 +370,7 @@ class Aws:
         if not 0 < len(role.bound_iam_principal_arn) <= MOST_BOUND:
             raise InputError("bound_iam_principal_arn", f"1 to {MOST_BOUND} of them")
         arns = tuple(dict.fromkeys(bound(each) for each in role.bound_iam_principal_arn))
-        warn_of_long_life(role, call.warnings)
+        warn_of_long_life(role, call.mount, call.warnings)
         await call.store.put(ROLES + name, replace(role, bound_iam_principal_arn=arns))
 
     async def drop_role(self, call: Call, given: OfRole) -> None:

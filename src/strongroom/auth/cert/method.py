@@ -288,7 +288,7 @@ class Cert:
         role = settled(changed(role, given, given.sent - {"name"}), call.warnings)
         _check_trusted(role.certificate)
         check_settings(role)
-        warn_of_long_life(role, call.warnings)
+        warn_of_long_life(role, call.mount, call.warnings)
         await call.store.put(ROLES + name, role)
 
     async def drop_role(self, call: Call, given: OfName) -> None:

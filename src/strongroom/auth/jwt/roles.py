@@ -147,7 +147,7 @@ async def store_role(call: Call, name: str, role: Role) -> None:
         check_issuer(role, config)
     done = settled(role, call.warnings)
     if role.workload:
-        warn_of_long_life(done, call.warnings)
+        warn_of_long_life(done, call.mount, call.warnings)
     await call.store.put(_key(lowered), done)
 
 

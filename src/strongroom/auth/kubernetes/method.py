@@ -279,7 +279,7 @@ class Kubernetes:
         role = await _find(call, name) or Role(name=name)
         role = settled(changed(role, given, given.sent - {"name"}), call.warnings)
         check_settings(role)
-        warn_of_long_life(role, call.warnings)
+        warn_of_long_life(role, call.mount, call.warnings)
         if not role.audience:
             call.warnings.append(
                 "without an audience, a token that is meant for the cluster itself gets in"
