@@ -1,9 +1,10 @@
 """T06: everybody who can log in as a person has a second factor.
 
 Population  Every active person who is registered, and everybody else who logged in as a person in
-            the period.
+            the period; and every rule that asks somebody for no factor.
 Holds when  They have an authenticator app or a security key that is not disabled and that they
-            have shown; or a trusted provider saw a further factor at their last login.
+            have shown; or a trusted provider saw a further factor at their last login. A rule that
+            asks for none never holds.
 Not judged  A row that is not as it was written; an app of which only the operator who set it up
             is known to have the key; a last login whose entry was cut.
 Trust       Recovery codes stand in for a lost factor and are none here.
@@ -19,6 +20,7 @@ from strongroom.sdk.facts.period import Period
 from strongroom.sdk.logins import CODES, PERSON, Login, login_of
 
 KINDS = ("totp", "webauthn")
+NOTHING = "none"  # the kind of a rule that asks for no factor
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
@@ -27,6 +29,10 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
     factors = await evidence.identities.factors()
     people = {person.entity: person for person in await evidence.identities.people()}
     machines = {workload.entity for workload in await evidence.identities.workloads()}
+    for rule in await evidence.identities.factor_rules():
+        if NOTHING in rule.kinds:
+            proof = (rule.entry,) if rule.entry is not None else ()
+            yield Item(f"rule {rule.name}", False, "a password alone is enough by it", proof)
     for factor in factors:
         if factor.problem:
             yield Item(f"factor {factor.id}", None, f"not as it was written: {factor.problem}")
@@ -73,8 +79,8 @@ CONTROL = ControlTest(
     title="Everybody has a second factor",
     kind=Kind.POP,
     population=(
-        "Every active person who is registered, and everybody else who logged in as a person in "
-        "the period"
+        "Every active person who is registered, everybody else who logged in as a person in the "
+        "period, and every rule that asks somebody for no factor"
     ),
     procedure=(
         "Read the factors of every active person as of the run. From the log took everybody who "
@@ -82,7 +88,7 @@ CONTROL = ControlTest(
     ),
     holds_when=(
         "Each has an app or a security key that is in use, or a provider that is trusted for it "
-        "saw a further factor."
+        "saw a further factor; and no rule asks for none."
     ),
     limits=(
         "It shows who has a factor at the run; that it is asked for, T07 shows. Of the factors of "

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from strongroom.audit.entry import Actor, Kind
+from strongroom.audit.entry import Actor
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
@@ -31,6 +31,7 @@ from strongroom.core.second_factor import (
     Signing,
     actor_waiting,
     batch_details,
+    is_workload,
     issued,
 )
 from strongroom.core.views import Live, Views
@@ -107,7 +108,7 @@ class Logins:
             return verdict.waiting, actor_waiting(standing, attempt.incoming.path)
         attempt.details = {**attempt.details, **batch_details(verdict.wanted)}
         signing = None
-        if not (proof.workload or standing.kind is Kind.SERVICE):
+        if not is_workload(standing, proof.workload):
             address = attempt.incoming.address
             id_ = uuid_of(self._entropy(16))
             signing = Signing(id=id_, factors=verdict.factors, address=address)

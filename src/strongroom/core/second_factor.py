@@ -318,9 +318,15 @@ def comer_of(live: Live, first: FirstFactor) -> Comer:
         groups=first.standing.belonging.all,
         policies=kept((*first.wanted.policies, *first.standing.policies)),
         provided=first.proof.factors,
-        workload=first.proof.workload or first.standing.kind is Kind.SERVICE,
+        workload=is_workload(first.standing, first.proof.workload),
         people=for_people(live.row.options),
+        registered=first.standing.person is not None,
     )
+
+
+def is_workload(standing: Standing, said: bool) -> bool:  # noqa: FBT001 - what a method says
+    """Say whether a login is of a workload: a registered person is none, by whatever way in."""
+    return standing.person is None and (said or standing.kind is Kind.SERVICE)
 
 
 def to_enrol(wanted: Wanted) -> Wanted:

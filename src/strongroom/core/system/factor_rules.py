@@ -1,12 +1,14 @@
 """`strongroom/factors/rules`: who needs factors of which kinds, whatever way they log in.
 
 A rule names policies or groups, and kinds of which one must be shown. A login of somebody under it
-is asked for one; who has none of them gets a token that can only enrol.
+is asked for one; who has none of them gets a token that can only enrol. Without any rule every
+registered person needs an app or a key; a rule of the kind `none` takes that from whom it names.
 
 Trust   Whoever may write here decides whom a password alone lets in. To delete a rule, or change
         one, asks for sudo, and nobody does it who is bound to an environment. A rule of a policy
         holds for whoever has it from the login, the entity or a group; a token that was made with
-        the policy in another way has no login to ask.
+        the policy in another way has no login to ask. A rule of the kind `none` is an alert in its
+        entry, and T06 and T07 hold it and what it lets in against whoever wrote it.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from typing import Annotated
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.core.request import SystemCall
 from strongroom.core.system.bindings import check_unbound
+from strongroom.identity.factors.demands import NOTHING
 from strongroom.identity.factors.records import FACTOR_RULES, KINDS, FactorRule
 from strongroom.identity.tokens import kept
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import changed, check_policy_names, valid_name
 
 MOST_NAMED = 256
+ALERT = "second_factor_waived"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,11 @@ class RuleGiven(RuleName):
     policies: Annotated[tuple[str, ...], Help("Whoever holds one of these policies.")] = ()
     groups: Annotated[tuple[str, ...], Help("Whoever is in one of these groups.")] = ()
     kinds: Annotated[
-        tuple[str, ...], Help("Needs one of these: webauthn, totp, recovery.", choices=KINDS)
+        tuple[str, ...],
+        Help(
+            "Needs one of these: webauthn, totp, recovery. `none` alone: needs none.",
+            choices=(*KINDS, NOTHING),
+        ),
     ] = ()
     provider_factors: Annotated[
         bool, Help("The word of a provider that is trusted for it will do.")
@@ -92,13 +100,15 @@ class FactorRuleRoutes:
         base = old or FactorRule(valid_name(given.name, "name"), (), (), (), provider_factors=False)
         rule = changed(base, given, given.sent)
         check_policy_names(rule.policies, "policies")
-        kinds = tuple(kind for kind in KINDS if kind in rule.kinds)
+        kinds = tuple(kind for kind in (*KINDS, NOTHING) if kind in rule.kinds)
         rule = replace(rule, policies=kept(rule.policies), kinds=kinds)
         _check(rule)
         call.transaction.put(FACTOR_RULES, rule)
         call.transaction.changed(f"factor_rule:{rule.name}")
         call.details |= {"rule": rule.name, "for_policies": rule.policies, "kinds": rule.kinds}
         call.details |= {"for_groups": rule.groups, "by_provider": rule.provider_factors}
+        if NOTHING in rule.kinds:
+            call.details["alert"] = ALERT
 
     async def drop(self, call: SystemCall, given: RuleName) -> None:
         """Delete a rule; nobody is asked for its kinds from the next login on."""
@@ -125,6 +135,8 @@ def _check(rule: FactorRule) -> None:
         raise InputError("name", "is what the path of a deletion ends in")
     if not rule.kinds:
         raise InputError("kinds", "name at least one")
+    if NOTHING in rule.kinds and len(rule.kinds) > 1:
+        raise InputError("kinds", f"`{NOTHING}` stands alone")
     if not (rule.policies or rule.groups):
         raise InputError("", "name policies or groups")
     if len(rule.policies) + len(rule.groups) > MOST_NAMED:

@@ -43,7 +43,7 @@ from strongroom.identity.factors.checking import (
     recovery_digest,
     verify,
 )
-from strongroom.identity.factors.demands import rules_for
+from strongroom.identity.factors.demands import ENOUGH, NOTHING, rules_for
 from strongroom.identity.factors.records import (
     CEREMONIES,
     FACTORS,
@@ -364,8 +364,13 @@ class FactorRoutes:
         belonging = await belonging_of(tx, entity.id, await views.graph(tx))
         policies = call.session.policies if call.session is not None else ()
         kinds = {factor.kind for factor in left if not factor.disabled}
-        for rule in rules_for(await self._server.factors.book(tx), policies, belonging.all):
-            if kinds.isdisjoint(rule.kinds):
+        rules = rules_for(await self._server.factors.book(tx), policies, belonging.all)
+        waived = any(NOTHING in rule.kinds for rule in rules)
+        person = call.session is not None and call.session.person
+        if person and not waived and kinds.isdisjoint(ENOUGH):
+            raise InputError("", "enrol another app or security key first: you must have one")
+        for rule in rules:
+            if NOTHING not in rule.kinds and kinds.isdisjoint(rule.kinds):
                 needed = " or ".join(rule.kinds)
                 raise InputError("", f"enrol another {needed} first: you must have one")
 

@@ -2,12 +2,15 @@
 
 Vault   Every enforcement that names the mount, its type, the entity or one of its groups demands
         one of its methods. All that match must be met.
-Order   Rules → enforcements → where nothing else demands any, a person's own factors on a mount for
-        people. Who has no factor of a kind that a rule needs gets a token that can only enrol one,
-        and shows before that what else is demanded and can be.
+Order   Rules → enforcements → where nothing else demands any, one's own factors: of every
+        registered person, whatever the mount, unless a trusted provider saw one; and on a mount for
+        people, of anybody who has one. Who has no factor of a kind that is needed gets a token that
+        can only enrol one, and shows before that what else is demanded and can be.
 Trust   A factor that was disabled still counts as enrolled: its owner is not let in without, until
         somebody else deletes it. Rules are for people; the word of the auth method says which
-        logins are of workloads.
+        logins are of workloads; a registered person is one whatever the method says. A rule whose
+        kind is `none` takes the built-in demand from whoever it names; who has a factor all the
+        same is asked for it.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from strongroom.identity.factors.records import (
 from strongroom.identity.records import Group
 from strongroom.storage.transaction import Transaction
 
+ENOUGH: Final = (TOTP, WEBAUTHN)  # one of these makes a second factor; a recovery code replaces it
 ENROL: Final = "enrol-factors"  # the policy of a token that can only enrol
 ENROL_TEXT: Final = """\
 # What somebody may do who must enrol a second factor first: enrol it, and look after the token.
@@ -47,6 +51,7 @@ path "strongroom/factors/webauthn/begin" { capabilities = ["update"] }
 path "strongroom/factors/webauthn/finish" { capabilities = ["update"] }
 path "strongroom/factors/recovery" { capabilities = ["update"] }
 """
+NOTHING: Final = "none"  # the kind of a rule by which a password alone lets in
 OWN: Final = "second-factor"  # what the demand for a person's own factors is called
 PROVIDED: Final[Mapping[str, frozenset[str]]] = {  # what a provider's words stand for
     TOTP: frozenset({"otp", TOTP, WEBAUTHN}),
@@ -76,6 +81,7 @@ class Comer:
     provided: tuple[str, ...] = ()
     workload: bool = False
     people: bool = False
+    registered: bool = False  # as a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ def applies(book: Book, comer: Comer) -> bool:
     """Say whether anything may be demanded, so that the comer's factors must be looked up."""
     return bool(
         comer.people
+        or comer.registered
         or _enforcements(book, comer)
         or (not comer.workload and rules_for(book, comer.policies, comer.groups))
     )
@@ -122,7 +129,10 @@ def demanded(book: Book, comer: Comer, factors: Sequence[Factor]) -> Demanded:
     found: list[Demand] = []
     missing: dict[str, None] = {}
     rules = () if comer.workload else rules_for(book, comer.policies, comer.groups)
+    waived = any(NOTHING in rule.kinds for rule in rules)
     for rule in rules:
+        if NOTHING in rule.kinds:
+            continue
         if rule.provider_factors and any(_provided(kind, comer) for kind in rule.kinds):
             continue
         kinds = [kind for kind in rule.kinds if kind in enrolled]
@@ -134,12 +144,20 @@ def demanded(book: Book, comer: Comer, factors: Sequence[Factor]) -> Demanded:
         methods = [book.methods[id_] for id_ in each.methods if id_ in book.methods]
         if not any(m.provider_factors and _provided(m.kind, comer) for m in methods):
             found.append(Demand(each.name, tuple(map(option, methods))))
-    if comer.people and not found and enrolled - {RECOVERY}:
+    if not found and enrolled - {RECOVERY} and _shows_own(comer):
         kinds = [kind for kind in KINDS if kind in enrolled]
         found.append(Demand(OWN, tuple(map(own, kinds))))
+    has_none = not enrolled - {RECOVERY}
+    if comer.registered and has_none and not (missing or waived or comer.provided):
+        missing = dict.fromkeys(ENOUGH)
     if missing:
         found = [demand for demand in found if _can_be_met(demand, factors)]
     return Demanded(tuple(found), tuple(missing))
+
+
+def _shows_own(comer: Comer) -> bool:
+    """Say whether somebody is asked for a factor that they have, though nothing else demands it."""
+    return comer.people or (comer.registered and not comer.provided)
 
 
 def own(kind: str) -> Option:
