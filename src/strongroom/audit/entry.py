@@ -60,6 +60,7 @@ class Actor:
     issuer: str = ""  # the path that made the token
     policies: tuple[str, ...] = ()
     environment: str = ""
+    makers: tuple[str, ...] = ()  # other entities, with whose tokens this one's was made
 
 
 ANONYMOUS = Actor(id="anonymous")
@@ -488,12 +489,13 @@ _by_class = {6003: _api, 3002: _authentication, 3004: _entity, 6002: _lifecycle}
 def _unmapped(event: Event, path: str) -> dict[str, Any]:
     """Return what OCSF has no place for, under names of our own."""
     own: dict[str, Any] = {"time": rfc3339(event.time), "operation": event.operation, "path": path}
-    if event.actor.policies:
-        own["policies"] = event.actor.policies
+    actor = event.actor
+    if actor.policies:
+        own["policies"] = actor.policies
     if event.rules:
         own["rules"] = event.rules
-    if event.actor.environment:
-        own["environment"] = event.actor.environment
+    own |= {"environment": actor.environment} if actor.environment else {}
+    own |= {"makers": actor.makers} if actor.makers else {}
     if event.guardrail:
         own["guardrail"] = event.guardrail
     if event.fingerprint is not None:
@@ -537,6 +539,7 @@ def _add_details(
 _OURS = frozenset(
     {
         *("policies", "rules", "environment", "guardrail", "fingerprint", "clock", "method"),
+        "makers",
         *("details", "cut"),
     }
 )

@@ -39,10 +39,14 @@ class InputError(StrongroomError):
 
 
 class DeniedError(StrongroomError):
-    """Refused. The message never says whether the thing exists."""
+    """Refused. The message never says whether the thing exists.
 
-    def __init__(self, message: str = "permission denied") -> None:
+    `logged` is what the log says instead, where the caller is not told why.
+    """
+
+    def __init__(self, message: str = "permission denied", *, logged: str = "") -> None:
         super().__init__(message)
+        self.logged = logged
 
 
 class NotFoundError(StrongroomError):

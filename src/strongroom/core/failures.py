@@ -63,6 +63,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure(error.status, (str(error),), str(error))
     if isinstance(error, InputError):
         return Failure(STATUSES[InputError], (str(error),), error.logged or str(error))
+    if isinstance(error, DeniedError):
+        return Failure(STATUSES[DeniedError], (str(error),), error.logged or str(error))
     for kind, status in STATUSES.items():
         if isinstance(error, kind):
             return Failure(status, (str(error),), str(error))

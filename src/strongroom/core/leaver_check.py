@@ -9,6 +9,8 @@ Order   Once a day, and whenever it is asked for. What is missed is an entry `le
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from strongroom.core.offboarding import remembered
 from strongroom.core.server import Server
 from strongroom.identity.leaving import LEAVERS
-from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Person, Workload
+from strongroom.identity.records import ENTITIES, MERGED, PEOPLE, WORKLOADS, Person, Workload
 from strongroom.identity.standing import end_of
 from strongroom.storage.register import micros
 from strongroom.storage.transaction import Transaction
@@ -26,6 +28,7 @@ from strongroom.storage.transaction import Transaction
 if TYPE_CHECKING:
     from strongroom.core.attempt import Attempt
 
+_QUOTED: Final = re.compile('"([^"]*)"')  # of a row that was changed too
 AFTER: Final = timedelta(hours=24)  # whose registration ran out is a leaver by then at the latest
 _BELOW: Final = (
     "WITH RECURSIVE below(lookup, entity, expires_at) AS ("
@@ -40,6 +43,16 @@ _LEASES: Final = (
     "SELECT b.entity, count(*) FROM lease l JOIN below b ON l.token = b.lookup "
     "WHERE l.expires_at > ? GROUP BY b.entity"
 )
+_STEMMING: Final[Mapping[str, str]] = {  # by the JSON list of those that a token stems from
+    "made_tokens": (
+        "SELECT makers, count(*) FROM token WHERE makers > '' "
+        "AND (expires_at IS NULL OR expires_at > ?) GROUP BY makers"
+    ),
+    "leases_of_made": (
+        "SELECT t.makers, count(*) FROM lease l JOIN token t ON l.token = t.lookup "
+        "WHERE t.makers > '' AND l.expires_at > ? GROUP BY t.makers"
+    ),
+}
 COUNTS: Final[Mapping[str, str]] = {
     "tokens": f"{_BELOW}{_TOKENS}",
     "leases": f"{_BELOW}{_LEASES}",
@@ -68,6 +81,10 @@ async def look(server: Server, tx: Transaction, now: datetime) -> Found:
         for entity, count in await tx.reader.rows(sql, (micros(now),)):
             if entity in gone:
                 missed.setdefault(entity, {})[name] = int(count)
+    for name, sql in _STEMMING.items():
+        for entity, count in (await _stemming(tx, sql, now)).items():
+            if entity in gone:
+                missed.setdefault(entity, {})[name] = count
     for entity in sorted(gone):
         row = await tx.get(ENTITIES, entity)
         if row is not None and row.policies:
@@ -75,6 +92,16 @@ async def look(server: Server, tx: Transaction, now: datetime) -> Found:
         if count := await remembered(server, tx, entity, now):
             missed.setdefault(entity, {})["credentials"] = count
     return Found(len(gone), missed)
+
+
+async def _stemming(tx: Transaction, sql: str, now: datetime) -> Mapping[str, int]:
+    """Count by everybody that a row stems from, under the names that they have now."""
+    merged = {row.id: row.entity for row in (await tx.examine(MERGED))[0]}
+    found = Counter[str]()
+    for text, count in await tx.reader.rows(sql, (micros(now),)):
+        for each in {merged.get(maker, maker) for maker in _QUOTED.findall(text)}:
+            found[each] += int(count)
+    return found
 
 
 async def _gone(tx: Transaction, now: datetime) -> set[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
@@ -39,7 +40,7 @@ from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import Known, entity_of
 from strongroom.identity.groups import Graph, Named
 from strongroom.identity.lifetimes import Life, Limits, at_issue
-from strongroom.identity.records import LOCKOUTS, NONE, Entity, Lockout
+from strongroom.identity.records import ALIASES, LOCKOUTS, NONE, Entity, Lockout
 from strongroom.identity.tokens import Tokens, Wanted, kept
 from strongroom.sdk.auth import Proof, TokenRules
 from strongroom.sdk.engine import Call, Mounted, Reply
@@ -102,6 +103,7 @@ class Logins:
         standing = admitted.standing
         attempt.details = {**attempt.details, **admitted.details}
         wanted = self.wanted(attempt, proof, entity, call.warnings)
+        wanted = replace(wanted, helped_by=await self._helped_by(tx, known, proof, entity))
         first = FirstFactor(proof=proof, standing=standing, wanted=wanted)
         verdict = await self._second.judge(attempt, first)
         if verdict.waiting is not None:
@@ -111,8 +113,21 @@ class Logins:
         if not is_workload(standing, proof.workload):
             address = attempt.incoming.address
             id_ = uuid_of(self._entropy(16))
-            signing = Signing(id=id_, factors=verdict.factors, address=address)
+            signing = Signing(
+                id=id_,
+                factors=verdict.factors,
+                address=address,
+                enrolled_at=verdict.enrolled_at,
+            )
         return issued(self._tokens, tx, verdict.wanted, standing, now=call.now, signing=signing)
+
+    async def _helped_by(
+        self, tx: Transaction, known: Known, proof: Proof, entity: Entity
+    ) -> tuple[str, ...]:
+        """Return who else could have logged in so: who set the proof, or wrote the alias."""
+        aliases = await tx.all(ALIASES, mount_accessor=known.mount_accessor, name=known.name)
+        wrote = (each for alias in aliases for each in alias.made_by or ())
+        return tuple(e for e in dict.fromkeys((*proof.set_by, *wrote)) if e != entity.id)
 
     def wanted(self, attempt: Attempt, proof: Proof, entity: Entity, warnings: list[str]) -> Wanted:
         """Return the token that rules and mount add up to."""

@@ -349,6 +349,8 @@ class Pipeline:
                 fingerprint=self.fingerprint,
                 mount=live.mounted,
                 entity=entity,
+                makers=session.makers if session else (),
+                helped_by=session.helped_by if session else (),
                 address=incoming.address,
             )
         return SystemCall(
@@ -358,6 +360,8 @@ class Pipeline:
             fingerprint=self.fingerprint,
             mount=live.mounted,
             entity=entity,
+            makers=session.makers if session else (),
+            helped_by=session.helped_by if session else (),
             address=incoming.address,
             transaction=tx,
             request=incoming,

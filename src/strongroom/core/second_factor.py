@@ -115,6 +115,7 @@ class Verdict:
     wanted: Wanted
     waiting: Reply | None = None
     factors: tuple[str, ...] = ()
+    enrolled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ class Signing:
     id: str
     factors: tuple[str, ...]
     address: str
+    enrolled_at: datetime | None = None  # the oldest of what was shown here
 
 
 def issued(  # noqa: PLR0913 - each is something that the token goes by
@@ -141,7 +143,7 @@ def issued(  # noqa: PLR0913 - each is something that the token goes by
     """
     made = tokens.issue(tx, wanted, now)
     if signing is not None and made.token.lookup:
-        tx.put(SIGN_INS, signed_in(made.token, signing, now))
+        tx.put(SIGN_INS, signed_in(made.token, signing, now, wanted.helped_by))
     enrols = ENROL in wanted.policies  # and has nothing else: see `Views.open`
     bound = {standing.environment, made.token.environment} - {""}
     policies = wanted.policies if enrols else kept((*made.token.policies, *standing.policies))
@@ -161,7 +163,7 @@ def batch_details(wanted: Wanted) -> dict[str, object]:
     }
 
 
-def signed_in(token: Token, signing: Signing, now: datetime) -> SignIn:
+def signed_in(token: Token, signing: Signing, now: datetime, helped_by: tuple[str, ...]) -> SignIn:
     """Return what is known of a login: a token like any other, until it is opened as a session."""
     return SignIn(
         lookup=token.lookup,
@@ -177,6 +179,8 @@ def signed_in(token: Token, signing: Signing, now: datetime) -> SignIn:
         until=None,
         address=signing.address,
         agent="",
+        helped_by=helped_by or None,
+        enrolled_at=signing.enrolled_at,
     )
 
 
@@ -223,7 +227,7 @@ class SecondFactors:
             answering = Answering(entity=comer.entity, demands=found.demands, given=given)
             shown = await self.met(tx, answering, attempt.now)
             attempt.details |= shown_details([first.proof.shown_by], shown)
-            return Verdict(wanted, factors=kinds_of(shown))
+            return Verdict(wanted, factors=kinds_of(shown), enrolled_at=enrolled_at(shown))
         attempt.details["complete"] = False
         reply = await self._wait(attempt, replace(first, wanted=wanted), found.demands, factors)
         return Verdict(wanted, reply)
@@ -307,6 +311,11 @@ class SecondFactors:
 def kinds_of(shown: Sequence[Shown]) -> tuple[str, ...]:
     """Return the kinds of factors, each once."""
     return tuple(sorted({each.kind for each in shown}))
+
+
+def enrolled_at(shown: Sequence[Shown]) -> datetime | None:
+    """Return since when the oldest of these factors is there."""
+    return min((each.row.created_at for each in shown), default=None)
 
 
 def comer_of(live: Live, first: FirstFactor) -> Comer:

@@ -20,12 +20,14 @@ from strongroom.core.router import Routes
 from strongroom.identity.environments import read_environments
 from strongroom.identity.factors.demands import ENROL, ENROL_TEXT
 from strongroom.identity.groups import NOWHERE, Graph, read_graph
+from strongroom.identity.leaving import ended_for
+from strongroom.identity.makers import made_by
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import POLICIES, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
-from strongroom.identity.sign_ins import sign_in_of
+from strongroom.identity.sign_ins import helped_by, sign_in_of
 from strongroom.identity.standing import Standing, identity_of, standing_of
 from strongroom.identity.step_up import StepUp, read_step_up
 from strongroom.identity.tokens import Tokens, kept
@@ -146,7 +148,7 @@ class Views:
                 self._expiring.pop(name, None)
                 self._forget_sessions()
             case "entity":
-                gone = [k for k, s in self._sessions.items() if s.token.entity == name]
+                gone = [k for k, s in self._sessions.items() if topic in s.about]
                 for handle in gone:
                     session = self._sessions.pop(handle)
                     self._handles.pop(session.token.lookup, None)
@@ -313,6 +315,8 @@ class Views:
     async def open(self, tx: Transaction, token: Token, now: datetime) -> Session | None:
         """Compile what a token may do; None if its mount or entity is gone, disabled or over.
 
+        So are they whom it stems from.
+
         Raises TamperedError if a row of these was changed in the database.
         """
         if token.mount and await self._mount_of(tx, token) is None:
@@ -326,6 +330,9 @@ class Views:
                 return None
             if standing.entity.id != token.entity:  # a batch token of one that was merged
                 token = replace(token, entity=standing.entity.id)
+        made = await made_by(tx, token, now)
+        if made is None or (not token.lookup and await ended_for(tx, token, made)):
+            return None
         sign_in = await sign_in_of(tx, token)
         entity = standing.entity if standing is not None else None
         belonging = standing.belonging if standing is not None else NOWHERE
@@ -337,7 +344,9 @@ class Views:
         ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
         acl.good_until = min((end for end in ends if end is not None), default=None)
         environments = await self._environments(tx, token, standing)
-        over = (await self._tokens.end(tx, token), standing.ends_at if standing else None)
+        end = await self._tokens.end(tx, token)
+        kind = standing.kind if standing else None
+        over = (end, standing.ends_at if standing else None, made.ends_at)
         return Session(
             token=token,
             ends_at=min((end for end in over if end is not None), default=None),
@@ -348,8 +357,11 @@ class Views:
             identity=identity,
             environments=environments,
             networks=networks(token.cidrs),
-            about=about(token),
-            actor=actor_of(token, environments, names, standing.kind if standing else None),
+            about=about(token, made),
+            made=made,
+            makers=tuple(dict.fromkeys(filter(None, (*made.makers, token.entity)))),
+            helped_by=helped_by(sign_in),
+            actor=actor_of(token, environments, names, kind, made.makers),
             sign_in=sign_in,
             person=standing is not None and standing.person is not None,
             recorded_at=sign_in.seen_at if sign_in is not None else None,

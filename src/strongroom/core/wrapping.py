@@ -1,9 +1,11 @@
 """Response wrapping: a reply kept for whoever has a token that opens it once.
 
 Vault   `X-Vault-Wrap-TTL` on any request; `sys/wrapping/*` looks up, opens, wraps and rewraps.
-Trust   The wrapped reply lies sealed in the wrapping token's own cubbyhole, and goes with it. A
-        second opening is refused and written down with the token's accessor: until the token
-        would have ended, it is remembered that it was opened, and when.
+Trust   The wrapped reply lies sealed in the wrapping token's own cubbyhole, and goes with it. It
+        stems from whoever asked for it, and from whose a token inside is: once one of them has left
+        it does not open (`identity.makers`). A second opening is refused and written down with the
+        token's accessor: until the token would have ended, it is remembered that it was opened,
+        and when.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import msgspec
 
 from strongroom.base.clock import rfc3339
 from strongroom.core.attempt import Attempt
+from strongroom.identity.makers import made_by, stems_from
 from strongroom.identity.records import Token
 from strongroom.identity.tokens import CUBBYHOLE, Issued, Tokens, Wanted
 from strongroom.sdk.engine import Json, Reply
@@ -61,10 +64,13 @@ class Wrapping:
         """Keep `body`, and return the envelope that names the token which opens it."""
         incoming, now = attempt.incoming, attempt.now
         ttl = incoming.wrap_ttl or timedelta(minutes=5)
-        issued = self.issue(attempt.transaction, body, incoming.path, ttl, now)
-        attempt.details["wrapping_accessor"] = issued.token.accessor
         auth = (reply.fields or {}).get("auth")
-        accessor = auth.get("accessor", "") if isinstance(auth, dict) else ""
+        inside = auth if isinstance(auth, dict) else {}
+        asking = () if attempt.session is None else stems_from(attempt.session.token)
+        makers = (*asking, str(inside.get("entity_id", "")))
+        issued = self.issue(attempt.transaction, body, incoming.path, ttl, now, makers=makers)
+        attempt.details["wrapping_accessor"] = issued.token.accessor
+        accessor = inside.get("accessor", "")
         return msgspec.json.encode(
             {
                 "request_id": incoming.id,
@@ -78,10 +84,17 @@ class Wrapping:
             }
         )
 
-    def issue(
-        self, tx: Transaction, body: bytes, path: str, ttl: timedelta, now: datetime
+    def issue(  # noqa: PLR0913 - what is kept, for how long, and of whom
+        self,
+        tx: Transaction,
+        body: bytes,
+        path: str,
+        ttl: timedelta,
+        now: datetime,
+        *,
+        makers: tuple[str, ...],
     ) -> Issued:
-        """Make a wrapping token with `body` in its cubbyhole."""
+        """Make a wrapping token with `body` in its cubbyhole; it stems from its makers."""
         issued = self._tokens.issue(
             tx,
             Wanted(
@@ -92,6 +105,7 @@ class Wrapping:
                 explicit_max_ttl=ttl,
                 renewable=False,
                 uses=1,
+                makers=tuple(dict.fromkeys(filter(None, makers))) or None,
             ),
             now,
         )
@@ -105,6 +119,8 @@ class Wrapping:
         if token is None or token.policies != (POLICY,) or not token.lookup or not token.uses_left:
             return None
         if token.expires_at is None or token.expires_at <= now:
+            return None
+        if await made_by(tx, token, now) is None:
             return None
         held = await _cubbyhole(tx, token).find(KEY, Wrapped)
         return None if held is None else (token, held.value)

@@ -2,7 +2,11 @@
 
 Trust   The requester is every entity that wrote the request, what those were merged into, whoever
         answers for one that is a workload, and whoever is known by an alias that one of them had.
-        A requester that is gone cannot be told from anybody: then nobody may decide.
+        A requester that is gone cannot be told from anybody: then nobody may decide. Who decides
+        has signed in as themselves: not by a token that was made, nor by a password that a
+        requester set, or an alias that one wrote, nor with a factor that came after the request.
+        Who knows somebody's password and keeps it until they have it changed cannot be told
+        from them.
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from strongroom.identity.people import active_person
-from strongroom.identity.records import ALIASES, WORKLOADS, Token
+from strongroom.identity.records import ALIASES, WORKLOADS
+from strongroom.identity.sessions import Session
 from strongroom.identity.standing import living
 from strongroom.storage.transaction import Transaction
 
@@ -28,20 +33,27 @@ async def known_as(tx: Transaction, entity_ids: Iterable[str]) -> tuple[str, ...
     return tuple(sorted(found))
 
 
-async def check_decider(
+async def check_decider(  # noqa: PLR0913 - who asked, when and as whom, and who decides
     tx: Transaction,
     requesters: Iterable[str],
     aliases: Iterable[str],
-    decider: Token,
+    decider: Session,
+    *,
+    asked_at: datetime,
     now: datetime,
 ) -> str:
     """Return the entity that decides; MayNotDecideError unless it is another, active person.
 
-    `aliases` are those that the requesters had when they asked.
+    `aliases` are those that the requesters had when they asked, at `asked_at`.
     """
-    person = await active_person(tx, decider.entity, now)
+    if decider.token.makers is not None:
+        raise MayNotDecideError("only who signed in decides, not a token that was made")
+    person = await active_person(tx, decider.token.entity, now)
     if person is None:
         raise MayNotDecideError("only an active person decides")
+    sign_in = decider.sign_in
+    if sign_in is not None and sign_in.enrolled_at is not None and sign_in.enrolled_at > asked_at:
+        raise MayNotDecideError("the factor was enrolled after the request was made")
     behind: set[str] = set()
     for each in requesters:
         entity = await living(tx, each)
@@ -55,4 +67,8 @@ async def check_decider(
     names = {*aliases, *await known_as(tx, behind)}
     if person.entity in behind or names & {*await known_as(tx, (person.entity,))}:
         raise MayNotDecideError("who asked for it does not decide on it")
+    for helper in (sign_in.helped_by or ()) if sign_in is not None else ():
+        entity = await living(tx, helper)
+        if helper in behind or (entity is not None and entity.id in behind):
+            raise MayNotDecideError("who asked for it set the password, or wrote the alias")
     return person.entity

@@ -1,7 +1,8 @@
 """What ends at once when somebody leaves, and the row that remembers it.
 
 Tokens and sessions are removed and leases ended with one statement each, however many they are:
-what is below a token is found by the database itself, as it is at the commit.
+what is below a token is found by the database itself, as it is at the commit. Tokens that stem from
+the leaver are ended too, of whatever entity (`identity.makers`), and those below them.
 
 Order   All of it is one transaction, with the entry that says so: whoever sees the acknowledgement
         can rely on it. Engines take their leases back behind it (`core.revocation`).
@@ -21,11 +22,13 @@ from time import perf_counter
 from typing import Any, Final
 
 from strongroom.identity.factors.records import CEREMONIES, FACTORS, MFA_PENDING
+from strongroom.identity.makers import Made
 from strongroom.identity.records import (
     ENTITIES,
     GROUP_MEMBERS,
     MERGED,
     REGISTRATIONS,
+    Token,
 )
 from strongroom.identity.tokens import CUBBYHOLE
 from strongroom.storage.register import Register, micros
@@ -35,9 +38,13 @@ HOLDER_LEFT: Final = "its holder has left"
 WITHDRAWN: Final = "withdrawn"
 _MINE = (
     "WITH RECURSIVE mine(lookup) AS (SELECT lookup FROM token WHERE entity IN ({marks}) "
-    "UNION SELECT t.lookup FROM token t JOIN mine m ON t.parent = m.lookup) "
+    "UNION SELECT lookup FROM token WHERE makers > '' AND ({likes}) "
+    "UNION SELECT t.lookup FROM token t JOIN mine m ON t.parent = m.lookup), "
+    "own(lookup) AS (SELECT lookup FROM token WHERE entity IN ({marks})) "
 )
 _IN = "IN (SELECT lookup FROM mine)"
+_OWN = "IN (SELECT lookup FROM own)"
+_WRAPS = "policies = '[\"response-wrapping\"]'"
 _HEX = {"sqlite": "lower(hex(lookup))", "postgresql": "encode(lookup, 'hex')"}
 
 
@@ -63,6 +70,18 @@ class Leaver:
 LEAVERS = Register("leaver", Leaver, key=("entity",), guarded=True)
 
 
+async def ended_for(tx: Transaction, token: Token, made: Made) -> bool:
+    """Say whether a token is from before the access of one whom it stems from was ended.
+
+    For batch tokens, of which no row could be removed: who comes back does not bring them along.
+    """
+    for each in {token.entity, *(token.makers or ()), *made.makers} - {""}:
+        leaver = await tx.get(LEAVERS, each)
+        if leaver is not None and token.issued_at <= leaver.at:
+            return True
+    return False
+
+
 @dataclass(slots=True)
 class Ending:
     """Ends what is an entity's, and measures it."""
@@ -77,8 +96,10 @@ class Ending:
     async def run(self) -> None:
         """End everything that rows of the core hold."""
         ids = [self.entity, *(m.id for m in await self.tx.all(MERGED, entity=self.entity))]
-        mine = _MINE.format(marks=", ".join("?" * len(ids)))
-        for name, work in self._works(mine, ids).items():
+        likes = " OR ".join(["makers LIKE ?"] * len(ids))
+        mine = _MINE.format(marks=", ".join("?" * len(ids)), likes=likes)
+        given = (*ids, *(f'%"{each}"%' for each in ids), *ids)
+        for name, work in self._works(mine, given).items():
             await self.timed(name, work)
         self.tx.changed(f"entity:{self.entity}")
         self.tx.changed("tokens")  # of other entities too, where they are below one of theirs
@@ -90,11 +111,16 @@ class Ending:
         self.ended[name] = {"count": count, "ms": round((perf_counter() - begun) * 1000, 3)}
 
     def _works(self, mine: str, ids: Sequence[str]) -> Mapping[str, Callable[[], Awaitable[int]]]:
+        """Return what ends, in order. Rows of tokens lead to those below, so they go at once."""
+        wraps = f"lookup {_IN} AND {_WRAPS}"
+        made = f"lookup {_IN} AND NOT lookup {_OWN} AND NOT {_WRAPS}"
         return {
             "sessions": lambda: self._swept(mine, ids, "sign_in", f"lookup {_IN}"),
             "leases": lambda: self._leases(mine, ids),
             "cubbyholes": lambda: self._cubbyholes(mine, ids),
-            "tokens": lambda: self._swept(mine, ids, "token", f"lookup {_IN}"),
+            "wrapping_tokens": lambda: self._counted(mine, ids, "token", wraps),
+            "made_tokens": lambda: self._counted(mine, ids, "token", made),
+            "tokens": lambda: self._tokens(mine, ids),
             "logins_waiting": lambda: self._dropped(MFA_PENDING),
             "enrolments": lambda: self._dropped(CEREMONIES),
             "factors": self._factors,
@@ -111,6 +137,11 @@ class Ending:
     async def _swept(self, mine: str, ids: Sequence[str], table: str, which: str) -> int:
         count = await self._counted(mine, ids, table, which)
         self.tx.run(f"{mine}DELETE FROM {table} WHERE {which}", ids)  # noqa: S608
+        return count
+
+    async def _tokens(self, mine: str, ids: Sequence[str]) -> int:
+        count = await self._counted(mine, ids, "token", f"lookup {_OWN}")
+        self.tx.run(f"{mine}DELETE FROM token WHERE lookup {_IN}", ids)  # noqa: S608
         return count
 
     async def _leases(self, mine: str, ids: Sequence[str]) -> int:

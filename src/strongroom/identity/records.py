@@ -22,6 +22,8 @@ class Token:
     `expires_at` None: never (root tokens only). `uses_left` 0: any number.
     `path` is where it was made ("auth/approle/login"); `role` what its method or token role
     called the rules; `alias` the subject there, for renewal.
+    `makers` are the entities with whose tokens it was made, who signed in before all others
+    first; None for the token of a login, and for what root made.
     """
 
     lookup: bytes
@@ -48,6 +50,7 @@ class Token:
     alias: str
     environment: str
     mount: str  # uuid of the auth mount that made it
+    makers: tuple[str, ...] | None = None
     entry: int | None = None
 
 
@@ -67,7 +70,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """How one auth mount knows an entity."""
+    """How one auth mount knows an entity. `made_by` are those who wrote it, None for a login."""
 
     id: str
     entity: str
@@ -77,6 +80,7 @@ class Alias:
     custom_metadata: dict[str, str]
     created_at: datetime
     updated_at: datetime
+    made_by: tuple[str, ...] | None = None
     entry: int | None = None
 
 
@@ -269,7 +273,7 @@ TOKENS = Register(
     "token",
     Token,
     key=("lookup",),
-    indexes=(("accessor",), ("parent",), ("entity",), ("expires_at",), ("path",)),
+    indexes=(("accessor",), ("parent",), ("entity",), ("expires_at",), ("path",), ("makers",)),
     guarded=True,
 )
 ENTITIES = Register("entity", Entity, key=("id",), indexes=(("name",),), guarded=True, kept=True)

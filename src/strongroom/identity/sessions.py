@@ -11,6 +11,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from strongroom.audit.entry import Actor, Kind
+from strongroom.identity.makers import BY_NOBODY, Made
 from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import Entity, Token
@@ -41,6 +42,9 @@ class Session:
     about: frozenset[str]  # the topics whose change concerns it, beside those for everybody
     sign_in: SignIn | None = None
     person: bool = False
+    made: Made = BY_NOBODY  # by whom, where no login gave it
+    makers: tuple[str, ...] = ()  # of what is made with it
+    helped_by: tuple[str, ...] = ()  # who could have signed in so, where no factor was shown
     recorded_at: datetime | None = None  # when the use of the sign-in was last written down
     refused: str = ""  # why its policies grant nothing: one of them was changed in the database
     guarded: dict[str, str | None] = field(default_factory=dict)
@@ -58,9 +62,9 @@ class Session:
 
     @property
     def steps_up(self) -> bool:
-        """Whether it is of somebody who can be asked for a fresh factor."""
+        """Whether it is of somebody who can be asked for a fresh factor, or was made by one."""
         opened = self.sign_in is not None and self.sign_in.surface != API
-        return bool(self.token.entity) and (self.person or opened)
+        return self.made.person or (bool(self.token.entity) and (self.person or opened))
 
     def fresh(self, now: datetime) -> bool:
         """Whether what was compiled still holds (a rule may have an end)."""
@@ -84,11 +88,15 @@ def networks(cidrs: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ip_network(cidr, strict=False) for cidr in cidrs)
 
 
-def about(token: Token) -> frozenset[str]:
-    """Return the topics that concern a token: itself, or a batch token's parent, and its entity."""
+def about(token: Token, made: Made = BY_NOBODY) -> frozenset[str]:
+    """Return the topics that concern a token: itself, or a batch token's parent, and its entities.
+
+    Those are its own and those that it stems from.
+    """
     own = token.lookup or token.parent
-    topics = {f"token:{own.hex()}"} if own else set()
-    return frozenset(topics | ({f"entity:{token.entity}"} if token.entity else set()))
+    entities = (token.entity, *(token.makers or ()), *made.makers)
+    topics = {f"entity:{each}" for each in entities if each}
+    return frozenset(topics | ({f"token:{own.hex()}"} if own else set()))
 
 
 def actor_of(
@@ -96,6 +104,7 @@ def actor_of(
     environments: frozenset[str],
     policies: tuple[str, ...],
     registered: Kind | None = None,
+    makers: tuple[str, ...] = (),
 ) -> Actor:
     """Return who the log says it was: the entity, or else the token's display name.
 
@@ -113,4 +122,5 @@ def actor_of(
         issuer=issuer,
         policies=policies,
         environment=",".join(sorted(environments)),
+        makers=tuple(each for each in makers if each != token.entity),
     )

@@ -33,7 +33,11 @@ LONGEST_AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """See the module. `lookup` is the token's."""
+    """See the module. `lookup` is the token's.
+
+    `helped_by` are the entities who could have signed in so themselves: they set the password, or
+    wrote the alias. `enrolled_at` says since when the factor that was shown is there.
+    """
 
     lookup: bytes
     id: str
@@ -48,6 +52,8 @@ class SignIn:
     until: datetime | None  # when it is over if it is not used again
     address: str
     agent: str
+    helped_by: tuple[str, ...] | None = None
+    enrolled_at: datetime | None = None
     entry: int | None = None
 
     def used(self, at: datetime) -> SignIn:
@@ -78,6 +84,13 @@ class Limits:
         if not self.idle <= self.longest <= timedelta(hours=24):
             raise InputError("longest", "from `idle` to 24 hours")
         return self
+
+
+def helped_by(sign_in: SignIn | None) -> tuple[str, ...]:
+    """Return who could have signed in so themselves, unless a factor was shown as well."""
+    if sign_in is None or sign_in.factor_at is not None:
+        return ()
+    return sign_in.helped_by or ()
 
 
 SIGN_INS = Register(

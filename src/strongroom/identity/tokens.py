@@ -63,6 +63,8 @@ class Wanted:
     alias: str = ""
     environment: str = ""
     mount: str = ""
+    makers: tuple[str, ...] | None = None  # of what another token makes: `makers.stems_from` it
+    helped_by: tuple[str, ...] = ()  # of a login: who could have signed in so; kept beside it
     kind: str = "service"
     id: str = ""  # a caller with sudo may choose the token's text
 
@@ -131,6 +133,7 @@ class Tokens:
             alias=wanted.alias,
             environment=wanted.environment,
             mount=wanted.mount,
+            makers=wanted.makers,
         )
 
     def _sealed(self, token: Token) -> str:

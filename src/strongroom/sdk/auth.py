@@ -62,7 +62,9 @@ class Proof:
     `groups` are the subject's groups as the mount knows them now; external groups with an alias
     of such a name take the entity in, and let it go at the login that no longer names them.
     `factors` are further factors which the method itself saw ("otp", "webauthn"), or which a
-    provider vouches for whose word is trusted for that. A `workload` is no person.
+    provider vouches for whose word is trusted for that. A `workload` is no person. `set_by` are the
+    entities who set what was shown, as far as the method knows: `Call.makers` and `Call.helped_by`
+    of then.
     """
 
     alias: str
@@ -75,6 +77,7 @@ class Proof:
     groups: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
     workload: bool = False
+    set_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

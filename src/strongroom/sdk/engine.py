@@ -164,6 +164,8 @@ class Call:
     fingerprint: Callable[[bytes], bytes]  # keyed digest of a secret value; the key stays inside
     mount: Mounted
     entity: str = ""  # entity id; empty when there is none (root, or before a login)
+    makers: tuple[str, ...] = ()  # of what this request makes: its entity, and whom its token is of
+    helped_by: tuple[str, ...] = ()  # entities who could have signed in as that entity themselves
     address: str = ""  # where the request came from, after trusted proxies
     certificates: tuple[bytes, ...] = ()  # the client's over TLS, its own first, DER; unverified
     warnings: list[str] = field(default_factory=list)  # shown to the caller in the reply

@@ -102,9 +102,13 @@ class Attempt(Username):
 
 @dataclass(frozen=True, kw_only=True)
 class User(TokenRules):
-    """What is stored: the rules of the user's tokens, and the hash as a PHC string."""
+    """What is stored: the rules of the user's tokens, and the hash as a PHC string.
+
+    `set_by` are the entities who set the password; none for root, and from before it was noted.
+    """
 
     hash: Secret
+    set_by: tuple[str, ...] = ()
 
 
 class Userpass:
@@ -188,6 +192,7 @@ class Userpass:
             role=given.name,
             metadata={"username": given.name},
             alias_metadata={"person": "true"} if for_people(call.mount.options) else {},
+            set_by=user.set_by,
         )
 
     async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:
@@ -238,6 +243,7 @@ class Userpass:
         if user is None or sets_password:
             hashed = await self._new_hash(call, given)
             user = User(hash=hashed) if user is None else replace(user, hash=hashed)
+            user = replace(user, set_by=_setting(call))
         await _store(call, name, settled(changed(user, given, given.sent), call.warnings))
 
     async def drop_user(self, call: Call, given: Username) -> None:
@@ -248,7 +254,7 @@ class Userpass:
         """Change the password of a user that exists."""
         user = await _fetch(call, given.name)
         hashed = await self._new_hash(call, given)
-        await _store(call, given.name, replace(user, hash=hashed))
+        await _store(call, given.name, replace(user, hash=hashed, set_by=_setting(call)))
 
     async def _new_hash(self, call: Call, given: NewPassword) -> Secret:
         """Return the hash of a password that may be set here."""
@@ -266,6 +272,11 @@ class Userpass:
         user = await _fetch(call, given.name)
         policies = policy_names(given.token_policies)
         await _store(call, given.name, replace(user, token_policies=policies))
+
+
+def _setting(call: Call) -> tuple[str, ...]:
+    """Return who knows a password that is set now: whoever asks, and who could have asked so."""
+    return tuple(dict.fromkeys((*call.makers, *call.helped_by)))
 
 
 def _key(name: str) -> str:

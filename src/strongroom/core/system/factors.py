@@ -54,6 +54,7 @@ from strongroom.identity.factors.records import (
     Factor,
 )
 from strongroom.identity.groups import belonging_of
+from strongroom.identity.makers import check_own
 from strongroom.identity.records import Entity
 from strongroom.sdk.engine import Endpoint, Help, Json, Nothing, Reply, Route
 from strongroom.storage.register import micros
@@ -380,6 +381,8 @@ def own(call: SystemCall) -> Entity:
     entity = call.session.entity if call.session is not None else None
     if entity is None:
         raise InputError("", "this token is nobody's who could have factors: log in as yourself")
+    if call.session is not None:
+        check_own(call.session.made)
     return entity
 
 

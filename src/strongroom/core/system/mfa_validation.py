@@ -22,6 +22,7 @@ from strongroom.core.second_factor import (
     Signing,
     actor_waiting,
     batch_details,
+    enrolled_at,
     issued,
     kinds_of,
     shown_details,
@@ -89,7 +90,10 @@ class MfaValidation:
         tx.delete(MFA_PENDING, pending.lookup)
         call.details |= batch_details(pending.wanted)
         signing = Signing(
-            id=uuid_of(call.entropy(16)), factors=kinds_of(shown), address=call.address
+            id=uuid_of(call.entropy(16)),
+            factors=kinds_of(shown),
+            address=call.address,
+            enrolled_at=enrolled_at(shown),
         )
         reply, call.actor = issued(
             self._server.tokens, tx, pending.wanted, standing, now=call.now, signing=signing

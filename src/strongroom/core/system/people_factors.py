@@ -66,7 +66,7 @@ class PeopleFactorRoutes:
         """Delete a factor of somebody else; one's own needs a factor of one's own."""
         entity = await _entity(call, given.entity)
         await check_alias(call, entity)
-        if call.session is not None and call.session.token.entity == entity.id:
+        if call.session is not None and entity.id in call.session.makers:
             raise InputError("", "one's own factors are deleted at strongroom/factors")
         factors = await factors_of(call.transaction, entity.id)
         found = [factor for factor in factors if factor.id == given.id]

@@ -61,6 +61,7 @@ STATES = ("", PENDING, APPROVED, DENIED, WITHDRAWN, EXPIRED)
 KINDS = ("person", "workload")
 MOST_LISTED = 1000
 MOST_GROUPS = 100
+MAY_NOT: Final = "permission denied: you may not decide on this"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +173,7 @@ class RegistrationRoutes:
 
     async def ask(self, call: SystemCall, given: Asked) -> Reply:
         """Ask for an identity; the requester is the caller's entity."""
-        requester = _requester(call)
+        requesters = _requesters(call)
         wish = await self._wish(call, given)
         row = Registration(
             id=uuid_of(call.entropy(16)),
@@ -180,8 +181,8 @@ class RegistrationRoutes:
             revision=1,
             wish=wish,
             reason=given.reason,
-            requesters=(requester,),
-            known_as=await known_as(call.transaction, (requester,)),
+            requesters=requesters,
+            known_as=await known_as(call.transaction, (*requesters, *call.helped_by)),
             created_at=call.now,
             edited_at=call.now,
             expires_at=call.now + LASTS,
@@ -196,12 +197,13 @@ class RegistrationRoutes:
 
     async def edit(self, call: SystemCall, given: Edited) -> Reply:
         """Write a request anew; whoever does is one who asks, and it is a new question."""
-        requester = _requester(call)
+        asking = _requesters(call)
         old = await _there(call, given.id)
         if old.state in (APPROVED, WITHDRAWN):
             raise InputError("", f"the request is {old.state}: make a new one")
-        requesters = tuple(dict.fromkeys((*old.requesters, requester)))
-        names = {*old.known_as, *await known_as(call.transaction, requesters)}
+        requesters = tuple(dict.fromkeys((*old.requesters, *asking)))
+        everybody = (*requesters, *call.helped_by)
+        names = {*old.known_as, *await known_as(call.transaction, everybody)}
         row = replace(
             old,
             state=PENDING,
@@ -258,13 +260,17 @@ class RegistrationRoutes:
     async def _decider(self, call: SystemCall, row: Registration) -> str:
         if call.session is None:
             raise DeniedError
-        token = call.session.token
         try:
             return await check_decider(
-                call.transaction, row.requesters, row.known_as, token, call.now
+                call.transaction,
+                row.requesters,
+                row.known_as,
+                call.session,
+                asked_at=row.created_at,
+                now=call.now,
             )
         except MayNotDecideError as refused:
-            raise DeniedError(str(refused)) from None
+            raise DeniedError(MAY_NOT, logged=str(refused)) from None
 
     # -- making
 
@@ -388,11 +394,15 @@ async def _groups(call: SystemCall, wanted: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _requester(call: SystemCall) -> str:
-    """Return the caller's entity: without one, nobody could be told from who decides."""
+def _requesters(call: SystemCall) -> tuple[str, ...]:
+    """Return the caller's entity first, and those whom its token stems from.
+
+    Without an entity, nobody could be told from who decides.
+    """
     if call.session is None or call.session.entity is None:
         raise DeniedError("only an entity asks for a registration")
-    return call.session.entity.id
+    own = call.session.entity.id
+    return (own, *(each for each in call.makers if each != own))
 
 
 def _decided(  # noqa: PLR0913, PLR0917 - a decision has so many parts

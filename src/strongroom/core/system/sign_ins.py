@@ -16,6 +16,7 @@ from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.ids import uuid_of
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
+from strongroom.identity.makers import check_own
 from strongroom.identity.records import TOKENS
 from strongroom.identity.sessions import Session
 from strongroom.identity.sign_ins import (
@@ -110,6 +111,7 @@ class SignInRoutes:
     async def open(self, call: SystemCall, given: Opening) -> Reply:
         """Open the caller's token as a session; a second time changes nothing but its agent."""
         session = _session(call)
+        check_own(session.made)
         if not session.token.lookup:
             raise InputError("", "a batch token cannot be opened as a session")
         found = await call.transaction.get(SIGN_INS, session.token.lookup)

@@ -114,6 +114,7 @@ class StepUpRoutes:
         )
         kinds = {proven.kind} | (set(known.factors) if known.factor_at == call.now else set())
         fresh = replace(known, factors=tuple(sorted(kinds)), factor_at=call.now).used(call.now)
+        fresh = replace(fresh, enrolled_at=proven.row.created_at)
         tx.put(SIGN_INS, fresh)
         tx.changed(f"token:{known.lookup.hex()}")
         call.details |= {"session": fresh.id}

@@ -9,7 +9,9 @@ Differs A child that its role binds to no network keeps its parent's. What a rol
         choice is kept as every other is, under a keyed digest, so there is nothing to warn of.
 Trust   A child is bound to every environment that its parent is bound to, orphan or not. The
         metadata `environment` binds a child whose parent is bound to none, to an environment
-        that the parent itself may go into, and lifts nothing.
+        that the parent itself may go into, and lifts nothing. Whatever is made here stems from
+        whom its parent is of and stems from (`identity.makers`), and lives no longer than they
+        are there.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from strongroom.core.system.token_roles import TokenRole
 from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import ENVIRONMENT, Known, check_metadata, entity_of
 from strongroom.identity.lifetimes import Life, at_issue
+from strongroom.identity.makers import stems_from
 from strongroom.identity.records import Entity
 from strongroom.identity.sessions import Session
 from strongroom.identity.shown import auth_of
@@ -159,6 +162,7 @@ class TokenCreation:
             parent=None if making.orphan else parent.lookup,
             role=making.role_name,
             environment=await self._environment(making, entity),
+            makers=stems_from(parent) or None,
             kind="batch" if making.batch else "service",
             id="" if making.batch else asked.id,
         )
@@ -183,6 +187,8 @@ class TokenCreation:
         }
         if wanted.entity:
             call.details["entity"] = wanted.entity
+        if wanted.makers:
+            call.details["made_by"] = wanted.makers
         if wanted.environment:
             call.details["bound_to"] = wanted.environment
         return Reply(fields={"auth": auth_of(issued, standing)})

@@ -24,6 +24,7 @@ from strongroom.core.fields import members
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.wrapping import Wrapped, wrap_info
+from strongroom.identity.makers import stems_from
 from strongroom.identity.records import Token
 from strongroom.sdk.engine import Endpoint, Help, Json, Reply, Route, Whole
 
@@ -123,7 +124,8 @@ class WrappingRoutes:
     ) -> Reply:
         """Wrap the same thing anew, and end the token that it was wrapped in."""
         tx = call.transaction
-        issued = self._wrapping.issue(tx, wrapped.body.raw, path, ttl, call.now)
+        makers = (*(token.makers or ()), *_asking(call))
+        issued = self._wrapping.issue(tx, wrapped.body.raw, path, ttl, call.now, makers=makers)
         await self._wrapping.spend(tx, token, wrapped, call.now)
         call.details["new_wrapping_accessor"] = issued.token.accessor
         fields = {"wrap_info": wrap_info(issued, path, ttl, call.now, _accessor_in(wrapped))}
@@ -156,6 +158,10 @@ class WrappingRoutes:
 def _holder(accessor: str) -> Actor:
     """Return who asks with a wrapping token as the only credential: whoever holds it."""
     return Actor(id=f"token:{accessor}", token=accessor, issuer=ISSUER)
+
+
+def _asking(call: SystemCall) -> tuple[str, ...]:
+    return () if call.session is None else stems_from(call.session.token)
 
 
 def _accessor_in(wrapped: Wrapped) -> str:
