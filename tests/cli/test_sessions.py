@@ -20,6 +20,7 @@ from strongroom.crypto.totp import hotp
 from tests import servers
 from tests.cli.conftest import Shell
 from tests.cli.pretending import Pretender
+from tests.crypto.pictures import of_blocks, scanned
 from tests.servers import Strongroom
 
 WORD = "marmalade Tuesday orbit"
@@ -90,6 +91,44 @@ def test_what_needs_a_fresh_factor_asks_for_one_on_a_terminal_and_goes_on(ada: S
     assert (wrong.code, done.code, again.code) == (2, 0, 0)
     assert recovery[0] not in done.out
     assert key
+
+
+@pytest.mark.parametrize(
+    ("changed", "words", "drawn"),
+    [
+        ({}, (), True),
+        ({"NO_COLOR": ""}, (), True),
+        ({"TERM": "dumb"}, (), False),
+        ({"PYTHONIOENCODING": "ascii"}, (), False),
+        ({}, ("-format=json",), False),
+    ],
+)
+def test_the_key_of_an_app_is_drawn_where_a_camera_could_read_it(
+    ada: Shell, changed: dict[str, str], words: tuple[str, ...], drawn: bool
+) -> None:
+    ada.environment |= changed
+    seen: list[str] = []
+
+    def first(shown: str) -> str:
+        seen.append(shown)
+        return "000000"
+
+    ada.terminal("factor", "enrol-app", *words, answers=[("First code of the app: ", first)])
+
+    [shown] = seen
+    [link] = re.findall(r"or, as a link: (\S+)", shown)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    picture = [line for line in plain if line and set(line) <= set("█▀▄ ")]
+    assert bool(picture) is drawn
+    assert ("\x1b[38;5;231;48;5;16m" in shown) is (drawn and "NO_COLOR" in changed)
+    assert not drawn or scanned(of_blocks("\n".join(picture))) == link
+
+
+def test_what_is_piped_holds_no_picture(ada: Shell) -> None:
+    piped = ada("factor", "enrol-app", given="000000\n")
+
+    assert "or, as a link: otpauth://" in piped.err
+    assert "█" not in piped.err + piped.out
 
 
 def test_a_code_steps_up_and_one_that_was_used_does_not(ada: Shell) -> None:

@@ -49,6 +49,26 @@ async def test_every_page_is_strict_and_never_cached(browser: Browser) -> None:
         assert b"://" not in re.sub(rb"xmlns=\"[^\"]+\"", b"", page.body)
 
 
+async def test_the_page_for_a_terminals_key_is_as_strict_and_sends_to_loopback_alone(
+    browser: Browser,
+) -> None:
+    page, others = await browser.get("/key"), await browser.get("/sign-in")
+    sent = await browser.send("POST", "/key", {"state": "s", "answer": "a"})
+    await browser.sign_in()
+    signed_in = await browser.get("/key?who=ada")
+
+    policy = named(page, "content-security-policy")
+    assert policy == POLICY.replace("form-action 'self'", "form-action http://127.0.0.1:*")
+    assert named(page, "referrer-policy") == "origin"
+    own = {b"content-security-policy", b"referrer-policy"}
+    assert {(n, v) for n, v in page.headers if n not in own} == {
+        (n, v) for n, v in others.headers if n not in own
+    }
+    assert sent.status == 405
+    assert signed_in.body == page.body  # it is nobody's, and holds nothing of a session
+    assert b"ada" not in page.body
+
+
 async def test_what_is_loaded_is_named_by_its_hash_and_kept_for_ever(browser: Browser) -> None:
     page = (await browser.get("/sign-in")).body.decode()
     assets = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page)

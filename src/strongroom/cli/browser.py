@@ -2,8 +2,8 @@
 
     auth_url → browser → provider → http://localhost:PORT/oidc/callback → here → the server
 
-Vault  As `bao login -method=oidc`: `role`, `port` (8250) and `skip_browser=true`; the role must
-       allow the redirect URI.
+Vault  As `bao login -method=oidc`: `role`, `port` (8250) and `skip_browser=true`, which is
+       `--skip-browser` too; the role must allow the redirect URI.
 Units  The browser has five minutes.
 Trust  It listens on the loopback address alone, until the answer to this very login came: one with
        another state is turned away. The server is also sent a nonce that only this process has, so
@@ -67,7 +67,8 @@ def log_in(session: Session, place: str, given: dict[str, Any]) -> dict[str, Any
     port = str(given.pop("port", PORT))
     if not port.isdecimal() or not 0 < int(port) < 65_536:
         raise CommandError("the port is not a number from 1 to 65535")
-    skips = str(given.pop("skip_browser", "")).lower() == "true"
+    if str(given.pop("skip_browser", "")).lower() == "true":
+        session.skips_browser = True
     nonce = secrets.token_urlsafe(32)
     asked = {
         "role": given.pop("role", ""),
@@ -79,7 +80,7 @@ def log_in(session: Session, place: str, given: dict[str, Any]) -> dict[str, Any
     state = parse_qs(urlsplit(url).query).get("state", [""])[0]
     if urlsplit(url).scheme not in {"http", "https"} or not state:
         raise CommandError("the server gave no address to log in at", "check role and port")
-    came = _awaited(session, int(port), state, "" if skips else url, url)
+    came = _awaited(session, int(port), state, "" if session.skips_browser else url, url)
     if "code" not in came:
         raise CommandError("the provider let nobody in")
     query: dict[str, str | int] = {"client_nonce": nonce}

@@ -36,6 +36,7 @@ METHODS = ("token", "userpass", "approle", "jwt", "oidc")
 @click.option("--token-only", is_flag=True, help="Print the token and keep it nowhere.")
 @click.option("--no-store", is_flag=True, help="Print the login and keep the token nowhere.")
 @click.option("--no-print", is_flag=True, help="Print nothing.")
+@click.option("--skip-browser", is_flag=True, help="Show the address for a browser, open none.")
 @field_option
 @in_session
 def login(  # noqa: PLR0913, PLR0917  the options of Vault's
@@ -46,6 +47,7 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
     token_only: bool,
     no_store: bool,
     no_print: bool,
+    skip_browser: bool,
     field: str | None,
 ) -> None:
     r"""Get a token and keep it.
@@ -56,14 +58,17 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
       strongroom login -method=approle role_id=...         asks for the secret id
       strongroom login -method=oidc role=staff             opens a browser
       strongroom login -method=jwt role=ci jwt=@token      a signed token
+
+    A second factor is asked for where one is needed: a code here, a security key in a browser.
     """
+    session.skips_browser = skip_browser
     place = f"auth/{(path or method).strip('/')}"
     reply = (
         _with_token(session, words) if method == "token" else _log_in(session, method, place, words)
     )
     auth = reply.get("auth")
     if auth and auth.get("mfa_requirement"):
-        reply = second_factor.show(session, auth["mfa_requirement"])
+        reply = second_factor.show(session, auth["mfa_requirement"], _calling_themselves(words))
         auth = reply.get("auth")
     if not auth:
         raise CommandError("the login asks for more than this command knows", "use `write`")
@@ -129,6 +134,12 @@ def _log_in(session: Session, method: str, place: str, words: Sequence[str]) -> 
             given["secret_id"] = prompt.hidden("Secret id")
     reply: dict[str, Any] = session.anonymous.post(place, given)
     return reply
+
+
+def _calling_themselves(words: Sequence[str]) -> str:
+    """Return the name that somebody logs in with, or their role's."""
+    given = dict(word.partition("=")[::2] for word in words)
+    return given.get("username") or given.get("role") or ""
 
 
 def _show(session: Session, auth: dict[str, Any], *, stored: bool) -> None:

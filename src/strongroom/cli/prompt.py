@@ -11,21 +11,24 @@ import sys
 from strongroom.cli.errors import CommandError
 
 
-def hidden(what: str, *, confirm: bool = False) -> str:
-    """Return a secret, typed without an echo or piped in; `what` is the question."""
+def hidden(what: str, *, confirm: bool = False, optional: bool = False) -> str:
+    """Return a secret, typed without an echo or piped in; `what` is the question.
+
+    An `optional` one may be left empty where it is typed.
+    """
     if not sys.stdin.isatty():
         return one_line(what)
-    typed = _typed(what)
+    typed = _typed(what, optional=optional)
     if confirm and typed != _typed(f"{what} again"):
         raise CommandError("the two were not alike", "try again")
     return typed
 
 
-def _typed(what: str) -> str:
+def _typed(what: str, *, optional: bool = False) -> str:
     from getpass import getpass  # noqa: PLC0415  only where somebody types
 
     text = getpass(f"{what}: ")
-    if not text:
+    if not (text or optional):
         raise CommandError(f"{what}: nothing was typed")
     return text
 

@@ -10,6 +10,7 @@ Trust  On a terminal, control characters of a value are shown escaped; in a pipe
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
@@ -18,6 +19,7 @@ from typing import Any, TextIO
 import click
 
 NOTHING = "\N{EN DASH}"
+_WHITE_ON_BLACK, _PLAIN = "\x1b[38;5;231;48;5;16m", "\x1b[0m"
 
 
 class Mark(Enum):
@@ -34,9 +36,10 @@ class Mark(Enum):
 class Output:
     """Prints in one format; `stdout` and `stderr` are looked up when used."""
 
-    def __init__(self, format_: str, *, no_color: bool) -> None:
+    def __init__(self, format_: str, *, no_color: bool, dumb: bool = False) -> None:
         self.format = format_
         self._no_color = no_color
+        self._dumb = dumb
 
     @property
     def as_json(self) -> bool:
@@ -127,6 +130,21 @@ class Output:
     def note(self, text: str) -> None:
         """Say something that is not part of the answer."""
         print(_encodable(text, sys.stderr), file=sys.stderr)
+
+    def picture(self, blocks: str) -> None:
+        """Draw block characters beside the remarks; nothing where no eye or camera could read them.
+
+        That is: where a program reads, off a terminal, on one that is dumb, too narrow or without
+        the characters. Black on white whatever the terminal's colours, unless NO_COLOR is set.
+        """
+        first, *_ = lines = blocks.split("\n")
+        if self.as_json or self._dumb or not sys.stderr.isatty() or not _encodes(first, sys.stderr):
+            return
+        if 0 < os.get_terminal_size(sys.stderr.fileno()).columns < len(first):
+            self.note("(the terminal is too narrow for a picture of it)")
+            return
+        for line in lines:
+            self.note(line if self._no_color else f"{_WHITE_ON_BLACK}{line}{_PLAIN}")
 
     # --------------------------------------------------------------------------------- parts
 

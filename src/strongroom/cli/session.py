@@ -46,6 +46,7 @@ class Session:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
         self.given: dict[str, str] = {}
+        self.skips_browser = False  # shows an address, and lets somebody open it
 
     @property
     def home(self) -> Path:
@@ -74,10 +75,8 @@ class Session:
         chosen = self.setting("format") or "table"
         if chosen not in FORMATS:
             raise CommandError("the format is not table or json", "see --format")
-        no_color = bool(self.environment.get("NO_COLOR")) or (
-            self.environment.get("TERM") == "dumb"
-        )
-        return Output(chosen, no_color=no_color)
+        dumb = self.environment.get("TERM") == "dumb"
+        return Output(chosen, no_color=bool(self.environment.get("NO_COLOR")) or dumb, dumb=dumb)
 
     @cached_property
     def token(self) -> Secret | None:
@@ -91,7 +90,7 @@ class Session:
         """The server, asked as whoever has logged in."""
         client = self.client_with(self.token)
         if sys.stdin.isatty():
-            client.steps_up = _step_up
+            client.steps_up = self._step_up
         return client
 
     @cached_property
@@ -119,6 +118,14 @@ class Session:
             context.find_root().call_on_close(client.close)
         return client
 
+    def _step_up(self, client: Client) -> None:
+        """Ask whoever sits at the terminal for a factor, and show it."""
+        from strongroom.cli import proving  # noqa: PLC0415  only where somebody shows one
+
+        said = "A fresh factor is needed. "
+        given = proving.proof(self, client, purpose="step-up", said=said)
+        client.send("POST", "strongroom/step-up", given, wrapped=False)
+
     def _timeout(self) -> float:
         from strongroom.base.duration import parse_duration  # noqa: PLC0415  likewise
 
@@ -134,11 +141,3 @@ class Session:
             self.output.json(reply)
         else:
             show()
-
-
-def _step_up(client: Client) -> None:
-    """Ask whoever sits at the terminal for a code, and show it."""
-    from strongroom.cli import prompt  # noqa: PLC0415  only where somebody types
-
-    code = prompt.hidden("A fresh factor is needed. Code of your app, or a recovery code")
-    client.send("POST", "strongroom/step-up", {"code": code}, wrapped=False)

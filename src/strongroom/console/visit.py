@@ -46,12 +46,16 @@ class Visit:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A page: a template and what it shows."""
+    """A page: a template and what it shows.
+
+    `to_loopback`: its form goes to a program on the visitor's own computer, and nowhere else.
+    """
 
     template: str
     data: Mapping[str, object] = field(default_factory=dict, repr=False)
     status: int = 200
     cookies: tuple[str, ...] = field(default=(), repr=False)  # headers that give or take one
+    to_loopback: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,9 @@ Trust  No script and no style but our own hashed files, nothing framed, nothing 
        Refusals are pages too and say what the pipeline said, no more. What wants a fresh factor
        leads to where one is shown, and what was sent goes on from there, sealed, once it is. Who
        must enrol a factor first sees the pages for that alone. A session that is over is sent to
-       sign in, and its cookie taken back.
+       sign in, and its cookie taken back. One page's form goes to a program on the visitor's own
+       computer (`console.pages.key`): that page may send it there and nowhere else, and tells that
+       program, by its origin, who sent it.
 """
 
 from __future__ import annotations
@@ -61,6 +63,12 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", PERMISSIONS.encode()),
+)
+TO_LOOPBACK = POLICY.replace("form-action 'self'", "form-action http://127.0.0.1:*")
+HEADERS_TO_LOOPBACK = (
+    (b"content-security-policy", TO_LOOPBACK.encode()),
+    (b"referrer-policy", b"origin"),
+    *(each for each in HEADERS if each[0] not in (b"content-security-policy", b"referrer-policy")),
 )
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -173,7 +181,9 @@ class Console:
 
     def _page(self, request: HttpRequest, kept: Kept | None, made: Shown | Moved) -> HttpResponse:
         cookies = [(b"set-cookie", each.encode()) for each in made.cookies]
-        fixed = [(b"cache-control", b"no-store"), *cookies, *HEADERS]
+        loopback = isinstance(made, Shown) and made.to_loopback
+        strict = HEADERS_TO_LOOPBACK if loopback else HEADERS
+        fixed = [(b"cache-control", b"no-store"), *cookies, *strict]
         if request.tls is not None:
             fixed.append((b"strict-transport-security", b"max-age=31536000"))
         if isinstance(made, Moved):

@@ -6,7 +6,8 @@
 
 Vault   Login MFA in two phases and in one. A request id stands for five minutes and is used once.
         Beside what Vault says of a method, one for security keys has `options`: what
-        `navigator.credentials.get()` takes. Its answer, as JSON, is the passcode.
+        `navigator.credentials.get()` takes; its answer, as JSON, is the passcode. `page` is where
+        a browser asks the key for a program that has none (`console.pages.key`).
 Differs A refusal says the same whatever was wrong. A code is taken once, with all before it.
         Failures are counted for each entity, and lock its second factors for half an hour. The
         word `passcode=` may stand before a code anywhere, and one code meets every demand of its
@@ -265,9 +266,24 @@ class SecondFactors:
         options = None
         if challenge is not None:
             options = Json(request_options(self.party, challenge=challenge, known=keys))
-        constraints = {d.name: {"any": [_shown(way, options) for way in d.any]} for d in demands}
+        constraints = {
+            d.name: {"any": [self._shown(way, options) for way in d.any]} for d in demands
+        }
         requirement = {"mfa_request_id": id_, "mfa_constraints": constraints}
         return Reply(fields={"auth": _without_token(requirement)}, warnings=(WAITS,))
+
+    def _shown(self, way: Option, options: Json | None) -> dict[str, object]:
+        """Return one way to meet a demand, in Vault's form."""
+        shown: dict[str, object] = {
+            "type": way.kind,
+            "id": way.id,
+            "uses_passcode": way.kind != WEBAUTHN,
+        }
+        if way.name:
+            shown["name"] = way.name
+        if way.kind == WEBAUTHN and options is not None:
+            shown |= {"options": options, "page": self.party.key_page}
+        return shown
 
     async def _tidy(self, tx: Transaction, now: datetime) -> None:
         """Remove a few of those whose time is over; to remove one twice is to remove it once."""
@@ -402,20 +418,6 @@ def _check_met(demands: Sequence[Demand], shown: Sequence[Shown]) -> None:
         if not any(_has(each, demand.any) for each in shown):
             kinds = ", ".join(sorted({way.kind for way in demand.any})) or "what is not there"
             raise FactorRefusedError(f"{demand.name} needs {kinds}")
-
-
-def _shown(way: Option, options: Json | None) -> dict[str, object]:
-    """Return one way to meet a demand, in Vault's form."""
-    shown: dict[str, object] = {
-        "type": way.kind,
-        "id": way.id,
-        "uses_passcode": way.kind != WEBAUTHN,
-    }
-    if way.name:
-        shown["name"] = way.name
-    if way.kind == WEBAUTHN and options is not None:
-        shown["options"] = options
-    return shown
 
 
 def _without_token(requirement: Mapping[str, object]) -> dict[str, object]:

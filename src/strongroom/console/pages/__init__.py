@@ -13,6 +13,7 @@ from strongroom.console.pages import (
     workloads,
 )
 from strongroom.console.pages.factors import Factors
+from strongroom.console.pages.key import Key
 from strongroom.console.pages.providers import Providers
 from strongroom.console.pages.sign_in import SignIn
 from strongroom.console.pages.step_up import StepUp
@@ -26,6 +27,7 @@ def console_pages(server: Server) -> tuple[Page, ...]:
         *SignIn(server).pages(),
         *Providers(server).pages(),
         *StepUp(server).pages(),
+        *Key(server).pages(),
         *home.pages(),
         *Factors(server).pages(),
         *sessions.pages(),

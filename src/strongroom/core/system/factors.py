@@ -180,8 +180,10 @@ class FactorRoutes:
             raise InputError("", "there is no security key or passkey to ask")
         secret = call.entropy(CHALLENGE_BYTES)
         begun = await self._begin(call, CHALLENGE, "", secret, CHALLENGED)
-        options = request_options(self._server.factors.party, challenge=secret, known=keys)
-        return Reply({"challenge_id": begun.id, "options": Json(options)})
+        party = self._server.factors.party
+        options = request_options(party, challenge=secret, known=keys)
+        told = {"challenge_id": begun.id, "options": Json(options), "page": party.key_page}
+        return Reply(told)
 
     async def prove(self, call: SystemCall, entity: str, given: Proving) -> Shown:
         """Return which factor was shown in this request. Raises FactorRefusedError for none."""

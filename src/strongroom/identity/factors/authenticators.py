@@ -24,6 +24,7 @@ import msgspec
 
 from strongroom.identity.factors.records import Factor
 
+KEY_PAGE: Final = "/key"
 SECONDS: Final = 300  # for which a challenge stands
 CHALLENGE_BYTES: Final = 32
 LARGEST: Final = 16 * 1024  # bytes of an answer
@@ -58,6 +59,11 @@ class RelyingParty:
     id: str
     name: str
     origins: tuple[str, ...]
+
+    @property
+    def key_page(self) -> str:
+        """Where a browser asks a key on behalf of a program of its computer."""
+        return f"{self.origins[0]}{KEY_PAGE}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
