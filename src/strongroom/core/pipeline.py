@@ -47,6 +47,7 @@ from strongroom.core.request import Answer, Incoming, SystemCall
 from strongroom.core.resumed import Resumed
 from strongroom.core.router import Bound, Match, Operation
 from strongroom.core.seal import Seal
+from strongroom.core.subjects import CHANGES
 from strongroom.core.views import Live, Views
 from strongroom.core.ways import Way, Ways
 from strongroom.core.wrapping import Wrapping
@@ -61,7 +62,9 @@ from strongroom.storage.database import Database
 from strongroom.storage.store import MountStore
 from strongroom.storage.transaction import Savepoint, Transaction
 
-ATTEMPTS = 64  # from the third on one at a time, so that each round gets somebody through
+ATTEMPTS = 64
+CONTENDED = 2  # attempts that others overtook; the next is served while nothing is committed
+PATIENCE = 0.05  # seconds for which commits wait for one that is served so
 POLLS = frozenset({"sys.health", "seal.status", "sys.leader", "sys.init.status"})
 FINGERPRINT = "fingerprint"
 UNTOUCHED = Savepoint({}, 0, 0)  # of a transaction that has nothing to write yet
@@ -153,19 +156,54 @@ class Pipeline:
         """Serve one request to its end, whatever that is."""
         if self.trouble is not None:
             return self._refuse(UnavailableError(self.trouble))
+        attempt: Attempt | None = None
         async with AsyncExitStack() as stack:
             for count in range(tried, ATTEMPTS):
-                if count == 2:
-                    await stack.enter_async_context(self._contended)
-                attempt = await self._serve(incoming)
-                if self._collapsed(attempt):
+                if count == CONTENDED and incoming.operation in CHANGES:
+                    await stack.enter_async_context(self._contended)  # in turn
+                if count < CONTENDED or _logs_in(attempt):  # a password's hash takes its time
+                    attempt = await self._serve(incoming)
+                    committing = self._submit(attempt)
+                else:
+                    attempt, committing = await self._serve_first(incoming)
+                if committing is None:
                     return _unrecorded(attempt)
-                outcome = await self._commit(attempt)
+                outcome = await committing
                 if isinstance(outcome.problem, Problem):
                     self.views.catch_up(outcome.generation)
                     continue
                 return self._answer(attempt, outcome)
-        return self._refuse(UnavailableError("too many others write the same thing; try again"))
+        return await self._give_up(incoming, attempt)
+
+    async def _serve_first(
+        self, incoming: Incoming
+    ) -> tuple[Attempt, asyncio.Future[Outcome] | None]:
+        """Serve in a pause between commits: nothing that is read changes before it is committed.
+
+        Nobody waits long for what takes longer (an answer from elsewhere): it goes on, and others
+        may overtake it again.
+        """
+        async with self.database.quiet():
+            serving = asyncio.ensure_future(self._serve(incoming))
+            try:
+                await asyncio.wait((serving,), timeout=PATIENCE)
+            except asyncio.CancelledError:
+                serving.cancel()
+                raise
+            if serving.done():
+                return serving.result(), self._submit(serving.result(), first=True)
+        attempt = await serving
+        return attempt, self._submit(attempt)
+
+    async def _give_up(self, incoming: Incoming, last: Attempt | None) -> Answer:
+        """Refuse what others overtook each time; an entry says who was refused what."""
+        error = UnavailableError("too many others write the same thing; try again")
+        attempt = last or self._attempt(incoming)
+        attempt.transaction = Transaction(self.database, self.barrier)
+        attempt.reason, attempt.details, attempt.touched = "", {}, None
+        self._failed(attempt, failure_of(error))
+        outcome = await self._commit(attempt, fenced=False)
+        return self._answer(attempt, outcome)
 
     def _attempt(self, incoming: Incoming) -> Attempt:
         tx = Transaction(self.database, self.barrier)
@@ -403,9 +441,22 @@ class Pipeline:
 
     # -- 5 to 8
 
-    async def _commit(self, attempt: Attempt) -> Outcome:
+    def _submit(self, attempt: Attempt, *, first: bool = False) -> asyncio.Future[Outcome] | None:
+        """Have an attempt committed; None for noise that is only counted."""
+        if self._collapsed(attempt):
+            return None
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.database.submit(self._request(attempt, answer.set_result))
+        request = self._request(attempt, answer.set_result)
+        request.first = first
+        self.database.submit(request)
+        return answer
+
+    async def _commit(self, attempt: Attempt, *, fenced: bool = True) -> Outcome:
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        request = self._request(attempt, answer.set_result)
+        if not fenced:
+            request.generation = None
+        self.database.submit(request)
         return await answer
 
     def _request(self, attempt: Attempt, done: Callable[[Outcome], None]) -> Request:
@@ -551,6 +602,11 @@ def _acting(
         done(outcome)
 
     return then
+
+
+def _logs_in(attempt: Attempt | None) -> bool:
+    match = None if attempt is None else attempt.match
+    return match is not None and match.bound.login is not None
 
 
 def no_such_route(path: str) -> NotFoundError:

@@ -173,6 +173,7 @@ class Request:
     topics: Sequence[str] = ()
     about: frozenset[str] = frozenset()  # the `token:…` and `entity:…` topics that concern it
     read: RowKey | None = None  # the one row that was read, where nothing is checked otherwise
+    first: bool = False  # comes before others that wait: it was served in a pause
     seen: int = -1  # how many commits were known before anything was read; -1: nobody says
     outcome: Outcome = field(default=Outcome(NO_ENTRY, 0), init=False)
 

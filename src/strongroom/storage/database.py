@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from strongroom.base.errors import UnavailableError
@@ -35,6 +36,10 @@ class Database(Reader, Protocol):
 
     def submit(self, request: Request) -> None:
         """Queue a request for the next commit; `request.done` is called on the event loop."""
+        ...
+
+    def quiet(self) -> AbstractAsyncContextManager[None]:
+        """Be in a pause between commits; what others submit meanwhile waits. Leave it soon."""
         ...
 
     def follow(self, listener: Listener) -> None:

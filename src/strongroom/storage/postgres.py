@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ from strongroom.storage.database import (
     unavailable,
 )
 from strongroom.storage.point_reads import PointReads
+from strongroom.storage.quiet import Quiet
 from strongroom.storage.register import PointQuery, numbered
 from strongroom.storage.transaction import Values
 
@@ -187,6 +189,8 @@ class PostgresDatabase:
         self._points = PointReads(self._fetch)
         self._queue: list[Request] = []
         self._wake = asyncio.Event()
+        self._over = asyncio.Event()  # a pause
+        self._quiet = Quiet(self._over.set)
         self._closing = False
         self._down: str | None = None
         self._retry_at = 0.0
@@ -233,8 +237,21 @@ class PostgresDatabase:
             request.outcome = Outcome(NO_ENTRY, 0, UnavailableError("the server stops"))
             self._loop.call_soon(deliver, self._loop, None, (), [request])
             return
-        self._queue.append(request)
+        if request.first:
+            self._queue.insert(0, request)
+        else:
+            self._queue.append(request)
         self._wake.set()
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Be in a pause between commits: see `storage.quiet`."""
+        if self._closing:
+            yield  # nothing is committed any more
+            return
+        self._wake.set()
+        async with self._quiet.entered():
+            yield
 
     @property
     def commits(self) -> int:
@@ -267,13 +284,20 @@ class PostgresDatabase:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS if self._down else None)
             self._wake.clear()
+            await self._pause()
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
                 await self._commit(in_order(batch))
+                await self._pause()
             if self._closing:
                 return
             if self._down:
                 await self._recover()
+
+    async def _pause(self) -> None:
+        self._over.clear()
+        if self._quiet.begin():
+            await self._over.wait()
 
     async def _commit(self, batch: list[Request]) -> None:
         if (self._down or self._writer.is_closed()) and not await self._recover():

@@ -20,7 +20,8 @@ import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -49,6 +50,7 @@ from strongroom.storage.database import (
     unavailable,
 )
 from strongroom.storage.kept import Kept
+from strongroom.storage.quiet import Quiet
 from strongroom.storage.register import KeptQuery
 from strongroom.storage.transaction import Values
 
@@ -274,6 +276,7 @@ class SqliteDatabase:
         self._kept = self._connection.kept
         self._queue: list[Request] = []
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._quiet = Quiet(self._write_queued)
         self._idle = asyncio.Event()  # nothing is queued, and nothing under way
         self._idle.set()
         self._written = threading.Event()
@@ -328,11 +331,24 @@ class SqliteDatabase:
             request.outcome = Outcome(NO_ENTRY, 0, UnavailableError("the server stops"))
             self._loop.call_soon(self._answer, None, [request])
             return
-        self._queue.append(request)
+        if request.first:
+            self._queue.insert(0, request)
+        else:
+            self._queue.append(request)
+        self._go_on_soon()
+
+    def _go_on_soon(self) -> None:
         if self._idle.is_set():
             self._idle.clear()
             # After what else is ready in this turn of the loop: one commit for all of it.
             self._loop.call_soon(self._next)
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Be in a pause between commits: see `storage.quiet`."""
+        self._go_on_soon()
+        async with self._quiet.entered():
+            yield
 
     @property
     def commits(self) -> int:
@@ -375,6 +391,11 @@ class SqliteDatabase:
     # -- committing, on the loop's thread
 
     def _next(self) -> None:
+        """Let in who waits for a pause, or go on with what is queued."""
+        if not self._quiet.begin():
+            self._write_queued()
+
+    def _write_queued(self) -> None:
         """Write what is queued into a transaction, and have it committed."""
         batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
         if batch:
