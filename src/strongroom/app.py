@@ -269,11 +269,10 @@ class Application:
         """Put on record what the edge refused."""
         self._vault.refused(request, response, respond)
 
-    async def _may_read(self, request: HttpRequest) -> HttpResponse | None:
+    async def _may_read(self, request: HttpRequest) -> HttpResponse:
         """Ask policy for a bundle as for that path below `strongroom/log/`; this is on record."""
         incoming = self._vault.incoming(request, LOG_PREFIX, under="strongroom/log/")
-        answer = await self._server.pipeline.handle(incoming)
-        return None if answer.status < 300 else response(answer)
+        return response(await self._server.pipeline.handle(incoming))
 
 
 # -- running

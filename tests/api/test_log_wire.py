@@ -70,6 +70,17 @@ async def test_reading_the_log_leaves_no_entry_but_reading_entries_does(served: 
     assert (open_reads, served.server.log.size - size) == (0, 1)
 
 
+async def test_who_reads_entries_gets_a_receipt_of_it(served: Served) -> None:
+    size = served.server.log.size
+
+    got = await fetch(served, "tile/entries/000.p/1", token=served.root)
+    missing = await fetch(served, "tile/entries/999", token=served.root)
+
+    assert (got.status, missing.status) == (200, 404)
+    indexes = [each.headers["audit-receipt"].partition(".")[0] for each in (got, missing)]
+    assert indexes == [str(size), str(size + 1)]
+
+
 async def test_entries_are_for_those_who_may_read_them(served: Served) -> None:
     path = bundle_path(0, size_of(served))
     auditor = await served.reader(POLICY, "auditor")

@@ -125,7 +125,8 @@ def test_a_root_token_and_a_password_that_do_not_fit_are_refused(nowhere: Shell)
 def test_rekeying_ends_the_old_shares(new_server: Shell) -> None:
     old = open_up(new_server)
     nothing = new_server("operator", "rekey", "-status")
-    new_server.ok("operator", "rekey", "-init", "-key-shares=1", "-key-threshold=1")
+    begin = ("operator", "rekey", "-init", "-key-shares=1", "-key-threshold=1", "--no-verify")
+    new_server.ok(*begin)
     new_server.ok("operator", "rekey", given=old[0])
     made = new_server.ok("operator", "rekey", "-format=json", given=old[1]).data
     new_server.ok("seal", "--yes")
@@ -133,6 +134,37 @@ def test_rekeying_ends_the_old_shares(new_server: Shell) -> None:
     opened = new_server.ok("unseal", "-", given=made["keys_base64"][0])
 
     assert nothing.out == "○ nothing is under way\n"
+    assert opened.out == "● unsealed\n"
+
+
+def test_new_shares_that_nobody_has_shown_do_not_end_the_old_ones(new_server: Shell) -> None:
+    old = open_up(new_server)
+    new_server.ok("operator", "rekey", "-init", "-key-shares=2", "-key-threshold=2")
+    new_server.ok("operator", "rekey", given=old[0])
+    made = new_server.ok("operator", "rekey", given=old[1])  # as if this had never arrived
+    waiting = new_server.ok("operator", "rekey", "-status")
+    new_server.ok("seal", "--yes")
+    for share in old[:2]:
+        opened = new_server.ok("unseal", "-", given=share)
+
+    assert "they do not count yet" in made.err
+    assert "not proven yet: give them with --verify" in waiting.out
+    assert opened.out == "● unsealed\n"
+
+
+def test_new_shares_count_once_enough_of_them_were_shown(new_server: Shell) -> None:
+    old = open_up(new_server)
+    new_server.ok("operator", "rekey", "-init", "-key-shares=2", "-key-threshold=2")
+    new_server.ok("operator", "rekey", given=old[0])
+    made = new_server.ok("operator", "rekey", "-format=json", given=old[1]).data["keys_base64"]
+    first = new_server.ok("operator", "rekey", "--verify", given=made[0])
+    last = new_server.ok("operator", "rekey", "--verify", given=made[1])
+    new_server.ok("seal", "--yes")
+    for share in made:
+        opened = new_server.ok("unseal", "-", given=share)
+
+    assert "1 of 2 shares given" in first.out
+    assert "the new shares count" in last.out
     assert opened.out == "● unsealed\n"
 
 

@@ -16,6 +16,8 @@ from strongroom.audit.log import Log
 from strongroom.base.errors import NotFoundError
 
 PREFIX = b"/log/"
+RECEIPT = b"audit-receipt"
+_REFUSED = 300  # and above
 _TEXT = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-cache")]
 _TILE = [
     (b"content-type", b"application/octet-stream"),
@@ -25,10 +27,13 @@ _PRIVATE = [(b"content-type", b"application/octet-stream"), (b"cache-control", b
 
 
 class LogWire:
-    """Serves `/log/…`. `may_read` asks the pipeline about an entry bundle, and records it."""
+    """Serves `/log/…`. `may_read` asks the pipeline about an entry bundle, and records it.
+
+    What it answers is a refusal, or holds the receipt for the bundle's own answer.
+    """
 
     def __init__(
-        self, log: Log, may_read: Callable[[HttpRequest], Awaitable[HttpResponse | None]]
+        self, log: Log, may_read: Callable[[HttpRequest], Awaitable[HttpResponse]]
     ) -> None:
         self._log = log
         self._may_read = may_read
@@ -42,16 +47,18 @@ class LogWire:
             return _note(self._log.checkpoint, "no checkpoint is published yet")
         if path == "witnessed":
             return _note(self._log.witnessed, "no witness has cosigned a checkpoint yet")
-        bundle = path.startswith("tile/entries/")
-        if bundle:
-            refused = await self._may_read(request)
-            if refused is not None:
-                return refused
+        headers, receipt = _TILE, []
+        if path.startswith("tile/entries/"):
+            asked = await self._may_read(request)
+            if asked.status >= _REFUSED:
+                return asked
+            headers = _PRIVATE
+            receipt = [header for header in asked.headers if header[0] == RECEIPT]
         try:
             body = await self._log.resource(path)
         except NotFoundError:
-            return refusal(404, "no such tile is published")
-        return HttpResponse(200, list(_PRIVATE if bundle else _TILE), body)
+            return refusal(404, "no such tile is published", headers=tuple(receipt))
+        return HttpResponse(200, [*headers, *receipt], body)
 
 
 def _note(note: bytes | None, otherwise: str) -> HttpResponse:

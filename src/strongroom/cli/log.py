@@ -98,7 +98,8 @@ def _print(session: Session, published: Published, first: int) -> None:
             session.output.line(json.dumps({"index": index, "entry": json.loads(entry)}))
         return
     columns = ("index", "time", "what", "who", "where", "")
-    session.output.table(columns, [_row(i, e) for i, e in entries], empty="the log is empty")
+    empty = "the log is empty" if not published.size else f"none of {published.size} entries"
+    session.output.table(columns, [_row(i, e) for i, e in entries], empty=empty)
 
 
 def _row(index: int, entry: bytes) -> tuple[Any, ...]:

@@ -3,6 +3,8 @@
 Vault  A newer OpenBao has the ceremonies at other paths, where they need a token; they are asked
        for there once Vault's are not served.
 Trust  Key shares are typed without an echo. A new root token and new key shares are shown once.
+       New key shares count only once enough of them were given back (`--verify`), unless somebody
+       says `--no-verify`: an answer that never arrived would leave nobody with a share that opens.
        The one-time password that hides a new root token is made by the server and stays here.
 """
 
@@ -57,6 +59,10 @@ def key_status_of(session: Session) -> None:
 @click.option("--init", "begin", is_flag=True, help="Begin; then each share is given in turn.")
 @click.option("--shares", "--key-shares", type=click.IntRange(1, 255), default=5)
 @click.option("--threshold", "--key-threshold", type=click.IntRange(1, 255), default=3)
+@click.option(
+    "--no-verify", is_flag=True, help="With --init: the new shares count before anybody shows one."
+)
+@click.option("--verify", is_flag=True, help="Give a new share, to prove that it arrived.")
 @click.option("--cancel", is_flag=True, help="Stop, and forget the shares given.")
 @click.option("--status", "ask", is_flag=True, help="Show how far it is.")
 @click.option("--nonce", metavar="NONCE", help="Which attempt this share is for.")
@@ -66,22 +72,31 @@ def rekey(  # noqa: PLR0913, PLR0917  one for each option
     begin: bool,
     shares: int,
     threshold: int,
+    no_verify: bool,
+    verify: bool,
     cancel: bool,
     ask: bool,
     nonce: str | None,
 ) -> None:
     """Make new key shares; the old ones end.
 
-    Begin with --init; then each holder of an old share runs `operator rekey`.
+    Begin with --init; then each holder of an old share runs `operator rekey`, and each of a new
+    one `operator rekey --verify`. Until enough have, the old shares open the server.
     """
     if cancel:
         _cancel(session, REKEY, "init")
         session.output.done("rekeying cancelled")
     elif begin:
-        body = {"secret_shares": shares, "secret_threshold": threshold}
+        body = {
+            "secret_shares": shares,
+            "secret_threshold": threshold,
+            "require_verification": not no_verify,
+        }
         _progress(session, _ask(session, "PUT", REKEY, "init", body))
     elif ask:
-        _progress(session, _ask(session, "GET", REKEY, "init"))
+        _progress(session, _ask(session, "GET", REKEY, "verify" if verify else "init"))
+    elif verify:
+        _verify_share(session, nonce)
     else:
         _rekey_share(session, nonce)
 
@@ -113,7 +128,23 @@ def _rekey_share(session: Session, nonce: str | None) -> None:
         return
     named = {f"key share {n}": one for n, one in enumerate(found["keys_base64"], start=1)}
     session.answer(found, lambda: session.output.fields(named, indent=0))
-    session.output.note("\nThe old shares are of no use any more. Nothing keeps the new ones.")
+    if found.get("verification_required"):
+        session.output.note(
+            "\nNothing keeps these shares, and they do not count yet: the old ones do. Hand them\n"
+            "out; then each holder runs `strongroom operator rekey --verify`."
+        )
+    else:
+        session.output.note("\nThe old shares are of no use any more. Nothing keeps the new ones.")
+
+
+def _verify_share(session: Session, nonce: str | None) -> None:
+    nonce = nonce or _running(_ask(session, "GET", REKEY, "verify"))
+    share = prompt.hidden("New key share")
+    found = _ask(session, "PUT", REKEY, "verify", {"key": share, "nonce": nonce})
+    if not found.get("complete"):
+        _progress(session, _ask(session, "GET", REKEY, "verify"))
+        return
+    session.answer(found, lambda: session.output.done("the new shares count; the old ones ended"))
 
 
 def _running(found: dict[str, Any]) -> str:
@@ -130,7 +161,12 @@ def _show_progress(session: Session, found: dict[str, Any]) -> None:
     if not found.get("started"):
         session.output.line(session.output.state(Mark.OFF, "nothing is under way"))
         return
-    given = f"{found.get('progress', 0)} of {found['required']} shares given"
+    if found.get("verification_nonce"):
+        waits = "new shares are made, and not proven yet: give them with --verify"
+        session.output.line(session.output.state(Mark.PART, waits))
+        return
+    needed = found["required"] if "required" in found else found.get("t")
+    given = f"{found.get('progress', 0)} of {needed} shares given"
     session.output.line(f"{session.output.state(Mark.PART, given)}   nonce {found['nonce']}")
 
 
