@@ -18,7 +18,13 @@ from strongroom.sdk.facts.probes import Answered, Prober
 from tests.controls.histories import FakeIdentities, FakeLog, FakeProbe, found, items
 
 STRICT = WayIn(
-    path="auth/up/", method="userpass", locks=True, failures=5, lasts=timedelta(minutes=30), entry=3
+    path="auth/up/",
+    method="userpass",
+    locks=True,
+    failures=5,
+    lasts=timedelta(minutes=30),
+    forgets=timedelta(minutes=15),
+    entry=3,
 )
 
 
@@ -103,6 +109,8 @@ async def test_the_probe(changed: dict[str, object], expected: Verdict) -> None:
         pytest.param({"locks": False}, Verdict.EXCEPTIONS, id="off"),
         pytest.param({"failures": 11}, Verdict.EXCEPTIONS, id="eleven"),
         pytest.param({"lasts": timedelta(minutes=15)}, Verdict.EXCEPTIONS, id="a quarter"),
+        pytest.param({"forgets": timedelta(seconds=1)}, Verdict.EXCEPTIONS, id="forgets at once"),
+        pytest.param({"forgets": timedelta(minutes=14)}, Verdict.EXCEPTIONS, id="forgets too soon"),
         pytest.param({"problem": "changed"}, Verdict.INCONCLUSIVE, id="tampered"),
         pytest.param({"method": "approle", "locks": False}, Verdict.EFFECTIVE, id="no passwords"),
     ],

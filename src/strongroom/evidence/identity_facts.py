@@ -153,7 +153,7 @@ class IdentityFacts:
         found: list[WayIn] = []
         for mount in mounts:
             if mount.path.startswith("auth/"):
-                failures, _, lasts = lockout_rules(mount)
+                failures, forgets, lasts = lockout_rules(mount)
                 found.append(
                     WayIn(
                         path=mount.path,
@@ -161,6 +161,7 @@ class IdentityFacts:
                         locks=locks(mount),
                         failures=failures,
                         lasts=lasts,
+                        forgets=forgets,
                         entry=mount.entry,
                     )
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,38 @@ async def test_who_is_locked_out_is_listed_as_an_alert_without_the_name(ours: Ro
     assert "typed" not in json.dumps(answer.data)
     ours.clock.advance(LOCKED)
     assert (await ours.ask("GET", "strongroom/alerts")).data["alerts"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"lockout_counter_reset_duration": "1s"}, "lockout_counter_reset_duration"),
+        ({"lockout_counter_reset_duration": "500ms"}, "lockout_counter_reset_duration"),
+        ({"lockout_counter_reset_duration": "59s"}, "lockout_counter_reset_duration"),
+        ({"lockout_duration": "1s"}, "lockout_duration"),
+        ({"lockout_threshold": 101}, "lockout_threshold"),
+        ({"lockout_threshold": "1000000"}, "lockout_threshold"),
+    ],
+    ids=str,
+)
+async def test_a_lock_that_would_stop_nobody_is_refused(
+    ours: Room, given: dict[str, object], field: str
+) -> None:
+    tuned = await ours.ask("POST", "sys/auth/up/tune", {"user_lockout_config": given})
+    config = {"type": "userpass", "config": {"user_lockout_config": given}}
+    enabled = await ours.ask("POST", "sys/auth/other", config)
+
+    assert [tuned.status, enabled.status] == [400, 400]
+    assert all(field in answer.errors[0] for answer in (tuned, enabled))
+    shown = await ours.ask("GET", "sys/auth/up/tune")
+    assert "user_lockout_config" not in shown.data
+
+
+async def test_who_waits_between_guesses_is_locked_out_all_the_same(ours: Room) -> None:
+    rules = {"lockout_counter_reset_duration": "1m"}
+    await ours.ask("POST", "sys/auth/up/tune", {"user_lockout_config": rules})
+    for _ in range(THRESHOLD):
+        await log_in(ours, "al")
+        ours.clock.advance(timedelta(seconds=59))
+
+    assert (await log_in(ours, "al", "right")).status == 400

@@ -4,7 +4,10 @@ Vault   `config` when a mount is enabled, the same names on `…/tune`. A TTL of
         there, "system" (or zero) goes back to the server's.
 Differs Kept and shown, without effect: `passthrough_request_headers` and
         `allowed_response_headers` (no engine sees a header), `audit_non_hmac_*` (the log holds no
-        value, hashed or not), `force_no_cache`, `seal_wrap`, `local`.
+        value, hashed or not), `force_no_cache`, `seal_wrap`, `local`. A lock-out that would stop
+        nobody is refused with 400: failures forgotten, or a lock ended, within a minute, or more
+        than 100 tries (the most that NIST SP 800-63B allows in a row). `lockout_disable` is how to
+        have none, and control T50 asks for more than these floors.
 Units   TTLs in replies are whole seconds.
 """
 
@@ -25,6 +28,8 @@ from strongroom.sdk.engine import Help, Sent
 AUTH = "auth/"
 ZERO = timedelta(0)
 MICROSECOND = timedelta(microseconds=1)
+SHORTEST_LOCKOUT = timedelta(minutes=1)
+MOST_FAILURES = 100
 VISIBILITIES = ("", "hidden", "unauth")
 TOKEN_TYPES = ("", "default-service", "default-batch", "service", "batch")
 LISTS = (
@@ -176,6 +181,12 @@ def _check_token_type(row: Mount, wanted: str | None) -> None:
 
 def _lockout(given: LockoutConfig) -> dict[str, object]:
     """Return what was sent of a lock-out's rules, under the names that Vault shows."""
+    if (given.lockout_threshold or 0) > MOST_FAILURES:
+        raise InputError("lockout_threshold", f"at most {MOST_FAILURES}; 0 for the server's own")
+    for name in ("lockout_duration", "lockout_counter_reset_duration"):
+        wanted = getattr(given, name)
+        if wanted is not None and ZERO < wanted < SHORTEST_LOCKOUT:
+            raise InputError(name, "at least a minute; 0 for the server's own")
     found = {f"user_{f.name}": getattr(given, f.name) for f in fields(given)}
     return {
         name: int(value.total_seconds()) if isinstance(value, timedelta) else value

@@ -81,6 +81,7 @@ class WayIn:
     locks: bool
     failures: int
     lasts: timedelta
+    forgets: timedelta = timedelta(0)  # after how long a failure does not count any more
     entry: int | None = None
     problem: str = ""
 
