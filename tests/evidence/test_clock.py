@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from strongroom.audit.decoding import decoded
 from strongroom.controls import CONTROLS
 from strongroom.core.runtime import Runtime
 from strongroom.evidence.gathering import reading
-from strongroom.evidence.log_reading import LogReading, decoded
+from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.pack import Packs
 from strongroom.evidence.run import ControlRuns, checkpoint
 from strongroom.evidence.times import Times, days_uncovered, setbacks_in

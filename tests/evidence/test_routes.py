@@ -11,10 +11,10 @@ from zipfile import ZipFile
 import pytest
 
 from strongroom.api.vault import response
+from strongroom.audit.decoding import decoded
 from strongroom.base.clock import rfc3339
 from strongroom.controls import CONTROLS
 from strongroom.core.request import Answer
-from strongroom.evidence.log_reading import decoded
 from strongroom.evidence.verify import verify_pack
 from tests.evidence.playing import DAY, START, Company, company
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 import strongroom
+from strongroom.audit.decoding import decoded
 from strongroom.base.errors import InputError
 from strongroom.controls import CONTROLS
 from strongroom.core.records import MOUNTS
 from strongroom.evidence.acting import act
 from strongroom.evidence.canonical import digest
 from strongroom.evidence.definitions import definition_of
-from strongroom.evidence.log_reading import decoded
 from strongroom.evidence.periods import parse_period
 from strongroom.evidence.records import ControlRun
 from strongroom.evidence.run import ControlRuns

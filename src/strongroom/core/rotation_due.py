@@ -1,10 +1,12 @@
 """What leavers knew, and what is to be rotated for it.
 
-A static secret that somebody read stays known to them. The log says what they read: which path,
-which version, when. Each is a row that is due until a newer version is written.
+A static secret that somebody read or wrote stays known to them (`sdk.knowing` says what is known,
+for T26 too). Each that they knew as it was when they left is a row that is due until somebody else
+writes it.
 
 Order   A row is made behind the offboarding, by the log up to then; it is resolved by the log too,
-        from the entry that wrote the secret anew.
+        from the entry that wrote the secret anew. Whoever comes back has no rows any more; when
+        they leave again, they are made anew.
 Trust   It is as complete as the log: every read that left is an entry. What somebody was handed by
         a wrapping token of another one, or saw elsewhere, is not in it. Whoever moves a mount gives
         its secrets another path: what was read before is known by the old one.
@@ -14,18 +16,19 @@ Limits  The whole log is read for a leaver, in pieces, while requests go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from strongroom.audit.entry import utc
+from strongroom.audit.decoding import decoded
 from strongroom.audit.log import Log
 from strongroom.core.server import Server
 from strongroom.identity.leaving import LEAVERS
+from strongroom.identity.people import active_person
 from strongroom.identity.records import MERGED
+from strongroom.sdk.facts.log import LogEntry
+from strongroom.sdk.knowing import MOUNTED, READ, WRITTEN, Knowledge, Value, actors, is_whole
 from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
 
@@ -33,18 +36,26 @@ if TYPE_CHECKING:
     from strongroom.core.attempt import Attempt
 
 PIECE: Final = 1000
-READ: Final = b'"event_code":"secret.read"'
-WRITTEN: Final = (b'"event_code":"secret.write"', b'"event_code":"secret.patch"')
 DUE, ROTATED = "due", "rotated"
-WHY: Final = "read by somebody who left"
+
+
+def _mark(code: str) -> bytes:
+    """Return how an entry's bytes say what it is of."""
+    return b'"event_code":"%s"' % code.encode()
+
+
+WHY: Final = "known to somebody who left"
 BATCH: Final = 200
+READING: Final = _mark(READ)
+WRITING: Final = tuple(_mark(code) for code in WRITTEN)
+CHANGING: Final = (*WRITING, *(_mark(code) for code in MOUNTED))
 
 
 @dataclass(frozen=True, slots=True)
 class RotationDue:
-    """A version of a secret that a leaver read, until it is written anew.
+    """A value of a secret that a leaver knew, until it is written anew.
 
-    `version` 0: of an engine that has none. `looked` is how much of the log was read for a newer.
+    `version` 0: of an engine that has none. `looked` is how much of the log was read for another.
     """
 
     entity: str
@@ -70,77 +81,24 @@ ROTATIONS_DUE = Register(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A version of a secret, and the last entry of somebody's reading it."""
-
-    path: str
-    version: int
-    index: int
-    at: datetime
-    times: int
-    written_index: int | None = None
-    written_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What of an entry concerns a secret that it read or wrote."""
-
-    path: str
-    version: int
-    index: int
-    at: datetime
-
-
-async def known_to(log: Log, entities: Sequence[str]) -> list[Read]:
-    """Return what these actors read, by path and version, from the whole log up to now."""
+async def known_to(log: Log, entities: Sequence[str]) -> list[Value]:
+    """Return the values that these actors read or wrote, from the whole log up to now."""
     who = [entity.encode() for entity in entities]
-    reads: dict[tuple[str, int], Read] = {}
-    written: dict[str, list[Line]] = {}
+    knowledge = Knowledge(dict.fromkeys(entities, ""))
     for start in range(0, log.size, PIECE):
         for entry in await log.entries(start, min(start + PIECE, log.size)):
             leaf = entry.leaf
-            if READ in leaf and any(each in leaf for each in who):
-                if (line := _line(leaf, entry.index, entities)) is not None:
-                    at = (line.path, line.version)
-                    times = reads[at].times + 1 if at in reads else 1
-                    reads[at] = Read(*at, line.index, line.at, times)
-            elif (line := _write(leaf, entry.index)) is not None:
-                written.setdefault(line.path, []).append(line)
+            if any(code in leaf for code in CHANGING) or (
+                READING in leaf and any(each in leaf for each in who)
+            ):
+                knowledge.follow(decoded(entry.index, leaf))
         await asyncio.sleep(0)
-    return [_with_newer(read, written.get(read.path, ())) for _, read in sorted(reads.items())]
+    return knowledge.of("")
 
 
-def _with_newer(read: Read, written: Iterable[Line]) -> Read:
-    newer = next((w for w in written if _newer(w, read.version, read.index)), None)
-    if newer is None:
-        return read
-    return replace(read, written_index=newer.index, written_at=newer.at)
-
-
-def _newer(written: Line, version: int, read: int) -> bool:
-    """Say whether a write made what was read an older version."""
-    if version and written.version:
-        return written.version > version
-    return written.index > read
-
-
-def _write(leaf: bytes, index: int) -> Line | None:
-    """Read an entry that wrote a secret; None for any other."""
-    return _line(leaf, index) if any(code in leaf for code in WRITTEN) else None
-
-
-def _line(leaf: bytes, index: int, actors: Sequence[str] = ()) -> Line | None:
-    """Read an entry of a secret that was served; None for one that was refused, or another's."""
-    event: Mapping[str, Any] = msgspec.json.decode(leaf)
-    if event.get("status_id") != 1:
-        return None
-    if actors and event["actor"]["user"]["uid"] not in actors:
-        return None
-    [resource] = event["resources"]
-    path = event["unmapped"]["path"]
-    return Line(path, int(resource.get("version", 0)), index, utc(event["time"]))
+def at_of(entry: LogEntry, otherwise: datetime) -> datetime:
+    """Return the time of an entry."""
+    return otherwise if entry.time is None else entry.time
 
 
 async def names_of(tx: Transaction, entity: str) -> list[str]:
@@ -155,11 +113,13 @@ async def queue(server: Server, entity: str, now: datetime) -> list[RotationDue]
     """Return what is to be rotated because somebody knows it; what was written since is not."""
     tx = Transaction(server.database, server.barrier)
     size = server.log.size
-    reads = await known_to(server.log, await names_of(tx, entity))
+    known = await known_to(server.log, await names_of(tx, entity))
     return [
-        RotationDue(entity, r.path, r.version, WHY, r.at, r.index, now, DUE, size)
-        for r in reads
-        if r.written_index is None
+        RotationDue(
+            entity, v.path, v.version, WHY, at_of(v.last, now), v.last.index, now, DUE, size
+        )
+        for v in known
+        if v.replaced is None
     ]
 
 
@@ -177,17 +137,35 @@ async def queue_leavers(server: Server) -> int:
             current = await tx.get(LEAVERS, entity)
             if current is None or current.queued_at is not None:
                 return False
-            for row in rows:
-                if await tx.get(ROTATIONS_DUE, row.entity, row.path, row.version) is None:
+            there = await _is_there(tx, entity, attempt.now)
+            for row in () if there else rows:
+                old = await tx.get(ROTATIONS_DUE, *_key(row))
+                if old is None or old.state != DUE:
                     tx.put(ROTATIONS_DUE, row)
             tx.put(LEAVERS, replace(current, queued_at=attempt.now))
-            attempt.details = {"entity": entity, "queued": len(rows)}
+            attempt.details = {"entity": entity, "queued": 0 if there else len(rows)}
             return True
 
         await server.pipeline.act(
             "rotation.queue", f"strongroom/people/{leaver.entity}/knowledge", work
         )
     return len(leavers)
+
+
+async def _is_there(tx: Transaction, entity: str, now: datetime) -> bool:
+    """Say whether somebody is back, or is another one now."""
+    if await tx.get(MERGED, entity) is not None:
+        return True
+    return await active_person(tx, entity, now) is not None
+
+
+async def withdraw(tx: Transaction, entity: str) -> int:
+    """Forget what is due because of somebody who is back. Returns how much that is."""
+    rows, _ = await tx.examine(ROTATIONS_DUE, entity=entity)
+    due = [row for row in rows if row.state == DUE]
+    for row in due:
+        tx.delete(ROTATIONS_DUE, *_key(row))
+    return len(due)
 
 
 class Following:
@@ -197,16 +175,20 @@ class Following:
         self._log = log
         self._known: dict[tuple[str, str, int], RotationDue] = {}
 
-    async def resolved(self, rows: Sequence[RotationDue]) -> list[RotationDue]:
+    async def resolved(self, tx: Transaction, rows: Sequence[RotationDue]) -> list[RotationDue]:
         """Return rows that are due as the log leaves them now: those written anew are rotated."""
         found = [self._latest(row) for row in rows]
+        names = {row.entity: frozenset(await names_of(tx, row.entity)) for row in found}
         size = self._log.size
         waiting: dict[str, list[int]] = {}
         for at, row in enumerate(found):
             waiting.setdefault(row.path, []).append(at)
         for start in range(min((row.looked for row in found), default=size), size, PIECE):
-            for entry in await self._log.entries(start, min(start + PIECE, size)):
-                _resolve(found, waiting, _write(entry.leaf, entry.index))
+            for stored in await self._log.entries(start, min(start + PIECE, size)):
+                if any(code in stored.leaf for code in WRITING):
+                    entry = decoded(stored.index, stored.leaf)
+                    for at in waiting.get(entry.path or "", ()):
+                        found[at] = _after(found[at], entry, names[found[at].entity])
             await asyncio.sleep(0)
         found = [replace(row, looked=size) for row in found]
         self._known = {_key(row): row for row in found}
@@ -221,20 +203,21 @@ def _key(row: RotationDue) -> tuple[str, str, int]:
     return (row.entity, row.path, row.version)
 
 
-def _resolve(
-    rows: list[RotationDue], waiting: Mapping[str, Sequence[int]], line: Line | None
-) -> None:
-    for at in waiting.get(line.path, ()) if line is not None else ():
-        row = rows[at]
-        if line is not None and row.state == DUE and _newer(line, row.version, row.read_entry):
-            rows[at] = replace(row, state=ROTATED, resolved_at=line.at, resolved_entry=line.index)
+def _after(row: RotationDue, entry: LogEntry, names: frozenset[str]) -> RotationDue:
+    """Return a row as an entry that wrote its path leaves it."""
+    of_leaver = not names.isdisjoint(actors(entry))
+    done = row.state != DUE or entry.index < row.looked or not is_whole(entry)
+    if done or not entry.ok or of_leaver:
+        return row
+    at = at_of(entry, row.since)
+    return replace(row, state=ROTATED, resolved_at=at, resolved_entry=entry.index)
 
 
 async def resolve_due(server: Server, following: Following) -> int:
     """Write down which secrets were written anew. Returns how many."""
     tx = Transaction(server.database, server.barrier)
     due, _ = await tx.examine(ROTATIONS_DUE, state=DUE)
-    found = [row for row in await following.resolved(due) if row.state == ROTATED]
+    found = [row for row in await following.resolved(tx, due) if row.state == ROTATED]
     for start in range(0, len(found), BATCH):
         part = found[start : start + BATCH]
 

@@ -20,11 +20,13 @@ from strongroom.evidence.canonical import canonical, digest
 # What every verdict depends on beside the control's own module: where facts come from, how they
 # are added up and written down, and the mathematics of the log.
 SHARED = (
+    "audit/decoding.py",
     "controls/__init__.py",
     "crypto/",
     "evidence/",
     "sdk/control.py",
     "sdk/facts/",
+    "sdk/knowing.py",
     "sdk/leavers.py",
     "sdk/logins.py",
 )

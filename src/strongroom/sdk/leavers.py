@@ -1,5 +1,7 @@
 """What entries of the log say of leaving: whose access was ended, and who was served after it.
 
+Somebody may leave, come back, and leave again: each ending is judged up to the coming back.
+
 Order   By the log's indexes, not by its times: what is behind the ending is after it.
 Trust   The ending and what it ended are one commit, so its entry is there or none of it happened.
 """
@@ -9,25 +11,32 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Final
 
+from strongroom.base.clock import parse_time
+from strongroom.base.errors import InputError
 from strongroom.sdk.control import Evidence, Item
 from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
+from strongroom.sdk.knowing import Same, actors
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = timedelta(hours=24)
 MISSED: Final = "leaver.missed"
 PERSON, WORKLOAD = "person", "workload"
+RETURNING: Final = ("person.", "scim.user.", "workload.")
+ACTIVE: Final = "active"
 
 
 @dataclass
 class Ended:
-    """Whose access was ended, the first time; what was served or missed behind it."""
+    """Whose access was ended; what was served or missed behind it, up to their coming back."""
 
     entity: str
     entry: LogEntry
+    back: LogEntry | None = None
     served: int | None = None
     missed: int | None = None
 
@@ -42,6 +51,11 @@ class Ended:
                 found.append(f"{int(count)} {name}")
             slowest = max(slowest, float(ms) if isinstance(ms, int | float) else 0.0)
         return f"{', '.join(found) or 'nothing was left'}, within {slowest:.1f} ms each"
+
+    @property
+    def until(self) -> float:
+        """Return the index of the entry up to which they were gone."""
+        return inf if self.back is None else self.back.index
 
 
 @dataclass(frozen=True)
@@ -64,31 +78,56 @@ def gone_since(row: PersonFact | WorkloadFact, period: Period) -> datetime | Non
 
 @dataclass
 class Leaving:
-    """All of one kind: endings by entity, and entries of endings that were cut."""
+    """All of one kind: endings, of whom they are the last, entries that were cut, and mergers."""
 
-    ended: dict[str, Ended] = field(default_factory=dict)
+    ended: list[Ended] = field(default_factory=list)
+    gone: dict[str, Ended] = field(default_factory=dict)
     cut: list[int] = field(default_factory=list)
+    same: Same = field(default_factory=Same)
+
+    def follow(self, entry: LogEntry, kind: str, end: datetime) -> None:
+        """Take the next entry; endings from `end` on are of another period."""
+        own, entity = entry.own, entry.own.get("entity")
+        if entry.ok and "ended" in own and own.get("kind") == kind and isinstance(entity, str):
+            early = entry.time is None or entry.time < end
+            if early and entity not in self.gone:
+                self.gone[entity] = Ended(entity, entry)
+                self.ended.append(self.gone[entity])
+            return
+        if entry.ok and entry.code.startswith(("person.leave", "workload.decommission", "leaver.")):
+            if entry.lacks("entity", "ended") and entry.code != MISSED:
+                self.cut.append(entry.index)
+            gone = self.gone.get(entity) if isinstance(entity, str) else None
+            if entry.code == MISSED and gone is not None and gone.missed is None:
+                gone.missed = entry.index
+        self.same.follow(entry)
+        if isinstance(entity, str) and entity in self.gone and comes_back(entry):
+            self.gone.pop(entity).back = entry
+        for name in actors(entry):
+            served = self.gone.get(name)
+            if served is not None and entry.ok and served.served is None:
+                served.served = entry.index
 
 
 async def endings(period: Period, evidence: Evidence, kind: str) -> Leaving:
     """Read who was ended up to the period's end, and what came behind it."""
     found = Leaving()
     async for entry in evidence.log.entries(BEGINNING, None):
-        own, entity = entry.own, entry.own.get("entity")
-        if entry.ok and "ended" in own and own.get("kind") == kind and isinstance(entity, str):
-            if entry.time is None or entry.time < period.end:
-                found.ended.setdefault(entity, Ended(entity, entry))
-            continue
-        if entry.ok and entry.code.startswith(("person.leave", "workload.decommission", "leaver.")):
-            if entry.lacks("entity", "ended") and entry.code != MISSED:
-                found.cut.append(entry.index)
-            gone = found.ended.get(entity) if isinstance(entity, str) else None
-            if entry.code == MISSED and gone is not None and gone.missed is None:
-                gone.missed = entry.index
-        served = found.ended.get(entry.actor or "")
-        if served is not None and entry.ok and served.served is None:
-            served.served = entry.index
+        found.follow(entry, kind, period.end)
     return found
+
+
+def comes_back(entry: LogEntry) -> bool:
+    """Say whether an entry says that somebody is active, and not over their end."""
+    if not entry.ok or not entry.code.startswith(RETURNING):
+        return False
+    ends = entry.own.get("ends_at")
+    if entry.own.get("state") != ACTIVE or ends is None:
+        return entry.own.get("state") == ACTIVE
+    try:
+        return entry.time is not None and entry.time < parse_time(str(ends), "ends_at")
+    except InputError:
+        return False
 
 
 async def judged(
@@ -107,13 +146,14 @@ async def judged(
     for index in leaving.cut:
         if index >= first:
             yield Item(f"entry {index}", None, "was cut: what it ended is not in it", (index,))
-    for entity, ended in leaving.ended.items():
+    for ended in leaving.ended:
         if ended.entry.index >= first:
-            subject = names.get(entity) or f"entity {entity}"
-            late = gone[entity].since if entity in gone else None
-            yield _of_ending(subject, ended, late, holds=entity in live)
+            subject = names.get(ended.entity) or f"entity {ended.entity}"
+            last = leaving.gone.get(ended.entity) is ended
+            late = gone[ended.entity].since if last and ended.entity in gone else None
+            yield _of_ending(subject, ended, late, holds=last and ended.entity in live)
     for entity, row in gone.items():
-        if entity not in leaving.ended and row.since < period.end:
+        if entity not in leaving.gone and row.since < period.end:
             proof = () if row.entry is None else (row.entry,)
             yield Item(row.subject, False, f"{row.why}, and no entry ended what it had", proof)
 
@@ -131,7 +171,11 @@ def _of_ending(subject: str, ended: Ended, since: datetime | None, *, holds: boo
     at = ended.entry.time
     if since is not None and at is not None and at - since > LATEST:
         return Item(subject, False, f"ended {at - since} after it had to be", (index,))
-    return Item(subject, True, f"ended at once: {ended.counts}", (index,))
+    because = f"ended at once: {ended.counts}"
+    if ended.back is None:
+        return Item(subject, True, because, (index,))
+    back = ended.back.index
+    return Item(subject, True, f"{because}; back since entry {back}", (index, back))
 
 
 def _mapping(found: object) -> Mapping[str, object]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from strongroom.audit.decoding import decoded
 from strongroom.audit.entry import MAX_ENTRY
 from strongroom.controls.root_tokens import made_root, may_have_made_root
-from strongroom.evidence.log_reading import decoded
 from strongroom.sdk.facts.log import LogEntry
 from tests.core.system.room import Room, room
 

@@ -1,7 +1,7 @@
-"""`people/{entity}/knowledge`, `rotation/due`: what leavers read, and what is still to be rotated.
+"""`people/{entity}/knowledge`, `rotation/due`: what leavers knew, and what is still to be rotated.
 
-Trust   Paths of secrets and who read them, never a value. It is read from the log, so it says what
-        happened, not what somebody was allowed to.
+Trust   Paths of secrets and who read or wrote them, never a value. It is read from the log, so it
+        says what happened, not what somebody was allowed to.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from strongroom.core.server import Server
 from strongroom.core.system.people import ById, moment
 from strongroom.identity.records import ENTITIES
 from strongroom.sdk.engine import Endpoint, Help, Reply, Route
+from strongroom.sdk.knowing import Value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class KnowledgeRoutes:
         return (
             Route(
                 path="people/{entity}/knowledge",
-                summary="Each version of a static secret that a person read, from the log.",
+                summary="Each value of a static secret that a person read or wrote, from the log.",
                 read=Endpoint(ById, self.knowledge, "person.knowledge"),
             ),
             Route(
@@ -62,34 +63,38 @@ class KnowledgeRoutes:
             raise NotFoundError
         names = await names_of(call.transaction, given.entity)
         size = self._server.log.size
-        reads = await known_to(self._server.log, names)
-        call.details |= {"entity": given.entity, "secrets": len(reads)}
-        found = [
-            {
-                "path": read.path,
-                "version": read.version or None,
-                "index": read.index,
-                "time": rfc3339(read.at),
-                "times": read.times,
-                "written_since": read.written_index is not None,
-                "written_index": read.written_index,
-                "written_time": moment(read.written_at),
-            }
-            for read in reads
-        ]
+        values = await known_to(self._server.log, names)
+        call.details |= {"entity": given.entity, "secrets": len(values)}
+        found = [shown_value(value) for value in values]
         return Reply({"entity": given.entity, "secrets": found, "log_size": size})
 
     async def due(self, call: SystemCall, given: Filter) -> Reply:
         rows, _ = await call.transaction.examine(ROTATIONS_DUE)
         waiting = [row for row in rows if row.state == DUE]
         rows = [row for row in rows if row.state != DUE]
-        rows += await self._following.resolved(waiting)
+        rows += await self._following.resolved(call.transaction, waiting)
         kept = [
             shown(row)
             for row in sorted(rows, key=lambda row: (row.path, row.version, row.entity))
             if given.state in ("", row.state) and given.entity in ("", row.entity)
         ]
         return Reply({"rotations": kept})
+
+
+def shown_value(value: Value) -> dict[str, object]:
+    """Return a value that somebody knows as replies show it; never the value."""
+    over = value.replaced
+    return {
+        "path": value.path,
+        "version": value.version or None,
+        "index": value.last.index,
+        "time": moment(value.last.time),
+        "times": value.times,
+        "wrote": value.wrote,
+        "written_since": over is not None,
+        "written_index": None if over is None else over.index,
+        "written_time": None if over is None else moment(over.time),
+    }
 
 
 def shown(row: RotationDue) -> dict[str, object]:

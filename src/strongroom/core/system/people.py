@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
+from strongroom.core.rotation_due import withdraw
 from strongroom.core.system.bindings import check_alias
 from strongroom.identity.people import LEFT, WORKERS, check_person, new_person
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Person, Workload
@@ -111,13 +112,17 @@ class PeopleRoutes:
         if await call.transaction.get(WORKLOADS, entity.id) is not None:
             raise InputError("entity", "it is a workload")
         old = await call.transaction.get(PEOPLE, entity.id)
-        put_person(call, changed_person(old or new_person(entity.id, call.now), given, call.now))
+        person = changed_person(old or new_person(entity.id, call.now), given, call.now)
+        put_person(call, person)
+        await withdraw_if_back(call, person)
 
     async def back(self, call: SystemCall, given: ById) -> None:
         person = await _there(call, given.entity)
         await writable(call, person.entity)
         if person.state == LEFT:
-            put_person(call, replace(person, state=ACTIVE, left_at=None, updated_at=call.now))
+            person = replace(person, state=ACTIVE, left_at=None, updated_at=call.now)
+            put_person(call, person)
+            await withdraw_if_back(call, person)
 
 
 def changed_person(old: Person, given: PersonFields, now: datetime) -> Person:
@@ -136,6 +141,14 @@ def put_person(call: SystemCall, person: Person) -> None:
     call.details |= {"entity": person.entity, "worker": person.worker, "state": person.state}
     if person.ends_at is not None:
         call.details["ends_at"] = rfc3339(person.ends_at)
+
+
+async def withdraw_if_back(call: SystemCall, person: Person) -> None:
+    """Forget what was due because they had left; when they leave again it is due again."""
+    if state_of(person, call.now) == ACTIVE and (
+        gone := await withdraw(call.transaction, person.entity)
+    ):
+        call.details["no_longer_due"] = gone
 
 
 async def writable(call: SystemCall, entity_id: str) -> Entity:

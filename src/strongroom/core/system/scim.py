@@ -39,6 +39,7 @@ from strongroom.core.system.aliases import mounts_by_accessor
 from strongroom.core.system.bindings import check_unbound
 from strongroom.core.system.groups import group_by_name
 from strongroom.core.system.leaving import end_access
+from strongroom.core.system.people import withdraw_if_back
 from strongroom.identity.entities import Known, new_alias, new_entity
 from strongroom.identity.groups import new_group
 from strongroom.identity.people import LEFT, check_person, new_person
@@ -298,7 +299,11 @@ class ScimRoutes:
         check_person(person)
         tx.put(PEOPLE, person)
         tx.changed(f"entity:{entity}")
-        call.details |= {"entity": entity, "active": active}
+        call.details |= {"entity": entity, "active": active, "state": person.state}
+        if person.ends_at is not None:
+            call.details["ends_at"] = rfc3339(person.ends_at)
+        if active:
+            await withdraw_if_back(call, person)
         if not active and old.state != LEFT:
             await end_access(self._server, call, entity, WHY)
 

@@ -27,6 +27,7 @@ class LogEntry:
     ok: bool | None = None
     reason: str = ""  # why it was refused or failed
     simulated: bool = False
+    version: int | None = None  # of the secret that it is of, where its engine counts them
     own: Mapping[str, Any] = field(default_factory=dict)  # what the schema has no place for
 
     def lacks(self, *names: str) -> bool:
