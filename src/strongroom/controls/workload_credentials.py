@@ -1,7 +1,8 @@
 """T10: workloads come in by what is short-lived, and hold nothing that lasts.
 
 Population  Each way by which a workload logged in in the period, each secret id that would be
-            accepted now, and each live token of a workload, batch tokens too.
+            accepted now, and each live token of a workload, or that one made,
+            batch tokens too.
 Holds when  The way is a signed token, a certificate, a service account, a cloud's signature, or an
             AppRole's secret id; the secret id has an end; the token lives hours at most.
 Not judged  A login whose entry was cut; a batch token whose making does not say how long it lives.
@@ -50,7 +51,9 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
         yield Item("secret ids", True, "each has an end", tuple(proofs[:3]), members=count)
     methods = {way.path: way.method for way in await evidence.identities.ways_in()}
     async for token in evidence.tokens.live():
-        if token.entity in machines or _of_workload(token.path, methods):
+        if not machines.keys().isdisjoint((token.entity, *token.makers)) or _of_workload(
+            token.path, methods
+        ):
             yield _of_token(token)
     async for item in _of_batch_tokens(period, evidence, machines, methods):
         yield item
@@ -134,7 +137,7 @@ CONTROL = ControlTest(
     kind=Kind.POP,
     population=(
         "Each way by which a workload logged in in the period; every secret id and every live "
-        "token of a workload, as of the run"
+        "token of a workload, or that one made, as of the run"
     ),
     procedure=(
         "Grouped the logins of workloads by way and by what was shown. Looked for secret ids "

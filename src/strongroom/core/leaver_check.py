@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from strongroom.core.offboarding import remembered
+from strongroom.core.offboarding import remembered, remembered_made
 from strongroom.core.server import Server
 from strongroom.identity.leaving import LEAVERS
 from strongroom.identity.records import ENTITIES, MERGED, PEOPLE, WORKLOADS, Person, Workload
@@ -53,6 +53,7 @@ _STEMMING: Final[Mapping[str, str]] = {  # by the JSON list of those that a toke
         "WHERE t.makers > '' AND l.expires_at > ? GROUP BY t.makers"
     ),
 }
+_REMEMBERED: Final = {"credentials": remembered, "made_credentials": remembered_made}
 COUNTS: Final[Mapping[str, str]] = {
     "tokens": f"{_BELOW}{_TOKENS}",
     "leases": f"{_BELOW}{_LEASES}",
@@ -77,21 +78,26 @@ async def look(server: Server, tx: Transaction, now: datetime) -> Found:
     """Look at everybody who left, was decommissioned, or is long over their end."""
     gone = await _gone(tx, now)
     missed: dict[str, dict[str, int]] = {}
-    for name, sql in COUNTS.items():
-        for entity, count in await tx.reader.rows(sql, (micros(now),)):
-            if entity in gone:
-                missed.setdefault(entity, {})[name] = int(count)
-    for name, sql in _STEMMING.items():
-        for entity, count in (await _stemming(tx, sql, now)).items():
-            if entity in gone:
-                missed.setdefault(entity, {})[name] = count
+    async for name, entity, count in _counted(tx, now):
+        if entity in gone:
+            missed.setdefault(entity, {})[name] = count
     for entity in sorted(gone):
         row = await tx.get(ENTITIES, entity)
         if row is not None and row.policies:
             missed.setdefault(entity, {})["policies"] = len(row.policies)
-        if count := await remembered(server, tx, entity, now):
-            missed.setdefault(entity, {})["credentials"] = count
+        for name, ask in _REMEMBERED.items():
+            if count := await ask(server, tx, entity, now):
+                missed.setdefault(entity, {})[name] = count
     return Found(len(gone), missed)
+
+
+async def _counted(tx: Transaction, now: datetime) -> AsyncIterator[tuple[str, str, int]]:
+    for name, sql in COUNTS.items():
+        for entity, count in await tx.reader.rows(sql, (micros(now),)):
+            yield name, entity, int(count)
+    for name, sql in _STEMMING.items():
+        for entity, count in (await _stemming(tx, sql, now)).items():
+            yield name, entity, count
 
 
 async def _stemming(tx: Transaction, sql: str, now: datetime) -> Mapping[str, int]:

@@ -19,10 +19,10 @@ from strongroom.core.server import Server
 from strongroom.core.views import Live
 from strongroom.identity.leaving import LEAVERS, Ending, Leaver
 from strongroom.identity.people import LEFT
-from strongroom.identity.records import ALIASES, PEOPLE, WORKLOADS, Person, Workload
+from strongroom.identity.records import ALIASES, MERGED, PEOPLE, WORKLOADS, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of
 from strongroom.identity.workloads import DECOMMISSIONED
-from strongroom.sdk.auth import Forgetting
+from strongroom.sdk.auth import Forgetting, ForgettingMade
 from strongroom.sdk.engine import Call
 from strongroom.storage.store import MountStore
 from strongroom.storage.transaction import Transaction
@@ -44,6 +44,7 @@ async def offboard(  # noqa: PLR0913 - who, when, by whom and why
     kind = await _gone(tx, entity, now)
     await ending.run()
     await ending.timed("credentials", partial(forget, server, tx, entity, now))
+    await ending.timed("made_credentials", partial(forget_made, server, tx, entity, now))
     return _noted(tx, ending, kind, why)
 
 
@@ -53,6 +54,7 @@ async def end_what_is_over(server: Server, tx: Transaction, entity: str, now: da
     kind = PERSON if await tx.get(PEOPLE, entity) is not None else WORKLOAD
     await ending.run()
     await ending.timed("credentials", partial(forget, server, tx, entity, now))
+    await ending.timed("made_credentials", partial(forget_made, server, tx, entity, now))
     return _noted(tx, ending, kind, "the end of the registration has come")
 
 
@@ -90,6 +92,32 @@ async def remembered(server: Server, tx: Transaction, entity: str, now: datetime
     async for call, plugin, alias in _credentials(server, tx, entity, now):
         found += await plugin.remembers(call, alias)
     return found
+
+
+async def forget_made(server: Server, tx: Transaction, entity: str, now: datetime) -> int:
+    """Remove what somebody made for others to log in with, since they know it."""
+    removed = 0
+    async for call, plugin, maker in _made(server, tx, entity, now):
+        removed += await plugin.forget_made(call, maker)
+    return removed
+
+
+async def remembered_made(server: Server, tx: Transaction, entity: str, now: datetime) -> int:
+    """Count what somebody made that would still let others in."""
+    found = 0
+    async for call, plugin, maker in _made(server, tx, entity, now):
+        found += await plugin.remembers_made(call, maker)
+    return found
+
+
+async def _made(
+    server: Server, tx: Transaction, entity: str, now: datetime
+) -> AsyncIterator[tuple[Call, ForgettingMade, str]]:
+    merged, _ = await tx.examine(MERGED, entity=entity)
+    for live in (await server.views.mounts(tx)).by_path.values():
+        if isinstance(live.plugin, ForgettingMade):
+            for maker in (entity, *(each.id for each in merged)):
+                yield call_at(server, tx, live, now), live.plugin, maker
 
 
 async def _credentials(

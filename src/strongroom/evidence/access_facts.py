@@ -10,18 +10,19 @@ from datetime import datetime
 from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.server import Server
-from strongroom.core.views import parsed
+from strongroom.core.views import Live, parsed
 from strongroom.identity.environments import read_environments
 from strongroom.identity.groups import read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
-from strongroom.identity.policy.capability import names
+from strongroom.identity.policy.breadth import Area, Breadth, breadths, inside, roots_of
+from strongroom.identity.policy.capability import Capability, names
 from strongroom.identity.policy.document import Policy
-from strongroom.identity.policy.pattern import shape
 from strongroom.identity.policy.questions import access_matrix, reaches
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
     ENVIRONMENTS,
+    MERGED,
     NONE,
     POLICIES,
     TOKENS,
@@ -71,6 +72,7 @@ class Facts:
     # -- tokens
 
     async def live(self) -> AsyncIterator[LiveToken]:
+        merged = {row.id: row.entity for row in (await self._tx().examine(MERGED))[0]}
         async for token in self._tokens(self.server.clock.now()):
             yield LiveToken(
                 accessor=token.accessor,
@@ -82,6 +84,7 @@ class Facts:
                 period=token.period,
                 entry=token.entry,
                 entity=token.entity,
+                makers=tuple(merged.get(each, each) for each in token.makers or ()),
             )
 
     async def _tokens(self, now: datetime) -> AsyncIterator[Token]:
@@ -228,21 +231,58 @@ class Facts:
 
     async def rules(self) -> AsyncIterator[RuleFact]:
         tx = self._tx()
-        protected = [e for e in (await tx.examine(ENVIRONMENTS))[0] if e.protected and e.paths]
+        areas, now = await self._areas(tx), self.server.clock.now()
         for row in (await tx.examine(POLICIES))[0]:
             if row.name.startswith(OWN):
                 continue
-            for rule in parsed(row).rules:
-                covered = shape(rule.path)
+            rules = parsed(row).rules
+            live = [each for each in rules if each.expires_at is None or now < each.expires_at]
+            found = breadths(((rule.path, _grants(rule.capabilities)) for rule in live), areas)
+            for rule in rules:
+                breadth = found.get(rule.path, Breadth())
                 yield RuleFact(
                     policy=row.name,
                     pattern=rule.path,
                     capabilities=tuple(names(rule.capabilities)),
-                    within=tuple(
-                        e.name for e in protected if all(covered.covers(shape(p)) for p in e.paths)
-                    ),
+                    within=tuple(breadth.within),
+                    roots=tuple(breadth.roots),
                     entry=row.entry,
                 )
+
+    async def _areas(self, tx: Transaction) -> list[Area]:
+        """Return the protected environments, with the mounts that lie in them."""
+        mounts = {
+            path: tuple(root for folder in _folders(live) for root in roots_of(folder))
+            for path, live in (await self.server.views.mounts(tx)).by_path.items()
+            if not live.system
+        }
+        return [
+            Area(
+                name=each.name,
+                patterns=each.paths,
+                mounts={
+                    path: roots
+                    for path, roots in mounts.items()
+                    if roots and any(inside(pattern, path) for pattern in each.paths)
+                },
+            )
+            for each in (await tx.examine(ENVIRONMENTS))[0]
+            if each.protected and each.paths
+        ]
+
+
+def _grants(capabilities: Capability) -> bool:
+    return bool(capabilities) and not capabilities & Capability.DENY
+
+
+def _folders(live: Live) -> list[str]:
+    """Return patterns of all that the routes of a mount name, each from where they do."""
+    heads = [
+        live.row.path + route.path.partition("{")[0]
+        for route in live.routes.routes
+        if "{" in route.path
+    ]
+    return [f"{head}*" for head in dict.fromkeys(heads)]
 
 
 def _cells(acl: Acl, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -269,7 +309,7 @@ def _token_of(entity: Entity, mount: Mount | None, now: datetime) -> Token:
 def _batch_token(batch: BatchToken, parent: bytes | None) -> Token:
     """Return what a batch token holds of what it hangs on; no end, and no policies of its own."""
     token = _token(batch.entity, batch.path, batch.mount, batch.made_at)
-    return replace(token, parent=parent, kind="batch")
+    return replace(token, parent=parent, kind="batch", makers=batch.makers or None)
 
 
 def _token(entity: str, path: str, mount: str, now: datetime) -> Token:

@@ -14,13 +14,17 @@ from typing import Final
 
 import msgspec
 
+from strongroom.base.errors import InputError
 from strongroom.identity.groups import Graph, Named, follow_login
-from strongroom.identity.records import Entity
+from strongroom.identity.records import PEOPLE, Entity
 from strongroom.identity.standing import Standing, stand
 from strongroom.storage.records import SETTINGS, Setting
 from strongroom.storage.transaction import Transaction
 
 SETTING: Final = "registration"
+ASK: Final = (
+    "registration is required: ask at strongroom/registrations, and let another person approve it"
+)
 
 
 class Registering(StrEnum):
@@ -74,6 +78,16 @@ async def registering(tx: Transaction) -> Registering:
     """Return the setting."""
     row = await tx.get(SETTINGS, SETTING)
     return Registering.OPEN if row is None else msgspec.json.decode(row.value, type=Registering)
+
+
+async def check_direct(tx: Transaction) -> None:
+    """Raise InputError where nobody new is made but by a registration that another approves.
+
+    Two people have to be there before one can approve for another: whoever comes before them is
+    written. Who has left counts, so that nobody makes themselves alone.
+    """
+    if await registering(tx) is Registering.REQUIRED and len(await tx.all(PEOPLE, limit=2)) > 1:
+        raise InputError("", ASK)
 
 
 def put_registering(tx: Transaction, chosen: Registering) -> None:

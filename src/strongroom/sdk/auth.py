@@ -161,3 +161,19 @@ class Forgetting(Protocol):
     async def remembers(self, call: Call, alias: str) -> int:
         """Return how many things are there that would let this subject in."""
         ...
+
+
+@runtime_checkable
+class ForgettingMade(Protocol):
+    """For methods where somebody makes what others log in with, and knows it: secret ids.
+
+    What is made has to be kept with `Call.makers`.
+    """
+
+    async def forget_made(self, call: Call, maker: str) -> int:
+        """Remove what an entity made; return how many things that were. Twice is once."""
+        ...
+
+    async def remembers_made(self, call: Call, maker: str) -> int:
+        """Return how many things that it made are there."""
+        ...

@@ -270,6 +270,14 @@ class AppRole:
         role = await find_role_by_id(call, alias)
         return 0 if role is None else 1 + len(await call.store.keys(f"secret/{role.uid}/"))
 
+    async def forget_made(self, call: Call, maker: str) -> int:
+        """Destroy the secret ids that somebody made, of whatever role."""
+        return await secret_ids.destroy_made_by(call, maker)
+
+    async def remembers_made(self, call: Call, maker: str) -> int:
+        """Count them."""
+        return len(await secret_ids.made_by(call, maker))
+
     async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
         """Return roles by name."""
         names = await call.store.names("name/", after=after, limit=limit)

@@ -5,6 +5,7 @@
     secret/{role uid}/{digest}              -> SecretId
     accessor/{role uid}/{accessor}          -> digest
     expiry/{unix seconds}/{uid}/{digest}    -> accessor
+    maker/{entity}/{uid}/{digest}           -> True: who made it
     gone/{role uid}                         -> True: a deleted role that left secret ids behind
 
 A login reads two rows, `id/` and `secret/`, and writes one only if uses are counted. Secret ids
@@ -57,7 +58,10 @@ class Role(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class SecretId:
-    """A secret id, less the id itself. `num_uses` is what is left; 0 means any number."""
+    """A secret id, less the id itself. `num_uses` is what is left; 0 means any number.
+
+    `makers` are the entities who made it, and know it; none for root.
+    """
 
     accessor: str
     created: datetime
@@ -68,6 +72,7 @@ class SecretId:
     cidr_list: tuple[str, ...] = ()
     token_bound_cidrs: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
+    makers: tuple[str, ...] = ()
 
     def lives(self, now: datetime) -> bool:
         """Say whether the secret id has not expired."""
@@ -97,6 +102,11 @@ def accessor_key(role: Role, accessor: str) -> str:
 def expiry_key(role: Role, digest: str, expires: datetime) -> str:
     """Return the key that comes up when the secret id is due."""
     return f"expiry/{math.ceil(expires.timestamp()):012d}/{role.uid}/{digest}"
+
+
+def maker_key(maker: str, uid: str, digest: str) -> str:
+    """Return the key under which a secret id is found by who made it."""
+    return f"maker/{maker}/{uid}/{digest}"
 
 
 def digest_of(call: Call, secret_id: Secret) -> str:

@@ -22,6 +22,7 @@ from strongroom.auth.approle.records import (
     accessor_key,
     digest_of,
     expiry_key,
+    maker_key,
     secret_key,
 )
 from strongroom.auth.approle.roles import capped_by, new_id
@@ -62,6 +63,8 @@ async def issue(call: Call, role: Role, terms: Terms, chosen: Secret | None = No
     await call.store.put(accessor_key(role, kept.accessor), digest)
     if kept.expires:
         await call.store.put(expiry_key(role, digest, kept.expires), kept.accessor)
+    for maker in kept.makers:
+        await call.store.put(maker_key(maker, role.uid, digest), value=True)
     data = {
         "secret_id": secret,
         "secret_id_accessor": kept.accessor,
@@ -106,6 +109,33 @@ async def destroy(call: Call, role: Role, digest: str, kept: SecretId) -> None:
     await call.store.delete(accessor_key(role, kept.accessor))
     if kept.expires:
         await call.store.delete(expiry_key(role, digest, kept.expires))
+    await _forget_makers(call, role.uid, digest, kept)
+
+
+async def _forget_makers(call: Call, uid: str, digest: str, kept: SecretId) -> None:
+    for maker in kept.makers:
+        await call.store.delete(maker_key(maker, uid, digest))
+
+
+async def made_by(call: Call, maker: str) -> list[tuple[str, str, SecretId]]:
+    """Return the secret ids that somebody made: uid of the role, digest, and what is kept."""
+    found: list[tuple[str, str, SecretId]] = []
+    for name in await call.store.keys(f"maker/{maker}/"):
+        uid, _, digest = name.partition("/")
+        held = await call.store.find(f"secret/{uid}/{digest}", SecretId)
+        if held is not None:
+            found.append((uid, digest, held.value))
+    return found
+
+
+async def destroy_made_by(call: Call, maker: str) -> int:
+    """Destroy what somebody made, whatever it is for; return how many there were."""
+    found = await made_by(call, maker)
+    for uid, digest, kept in found:
+        await call.store.delete(f"secret/{uid}/{digest}")
+        await call.store.delete(f"accessor/{uid}/{kept.accessor}")
+        await _forget_makers(call, uid, digest, kept)  # the row of its end points nowhere then
+    return len(found)
 
 
 def shown(kept: SecretId) -> dict[str, Any]:
@@ -131,6 +161,10 @@ async def drop_all(call: Call, uid: str, most: int) -> int:
     dropped = 0
     for kind in ("secret", "accessor"):
         for name in await call.store.keys(f"{kind}/{uid}/", limit=most):
+            if kind == "secret" and (
+                held := await call.store.find(f"{kind}/{uid}/{name}", SecretId)
+            ):
+                await _forget_makers(call, uid, name, held.value)
             await call.store.delete(f"{kind}/{uid}/{name}")
             dropped += kind == "secret"
     if await call.store.keys(f"secret/{uid}/", limit=1):
@@ -157,6 +191,8 @@ async def _drop_expired(call: Call, most: int) -> int:
         if int(stamp) > call.now.timestamp():
             break
         accessor = await call.store.fetch(f"expiry/{due}", str)
+        if held := await call.store.find(f"secret/{uid}/{digest}", SecretId):
+            await _forget_makers(call, uid, digest, held.value)
         await call.store.delete(f"secret/{uid}/{digest}")
         await call.store.delete(f"accessor/{uid}/{accessor}")
         await call.store.delete(f"expiry/{due}")
@@ -186,6 +222,7 @@ def _on_terms(call: Call, role: Role, terms: Terms) -> SecretId:
             "token_bound_cidrs", terms.token_bound_cidrs, role.token_bound_cidrs
         ),
         metadata=parse_metadata(terms.metadata),
+        makers=call.makers,
     )
 
 

@@ -128,7 +128,9 @@ class AliasRoutes:
         known = Known(given.mount_accessor, given.name, {})
         alias = new_alias(entity, known, call.now, call.entropy)
         return await self._store(
-            call, replace(alias, custom_metadata=dict(given.custom_metadata)), ()
+            call,
+            replace(alias, custom_metadata=dict(given.custom_metadata), made_by=_writing(call)),
+            (),
         )
 
     async def _change(self, call: SystemCall, id_: str, given: Change) -> Reply:
@@ -152,6 +154,7 @@ class AliasRoutes:
             mount_accessor=accessor,
             custom_metadata=dict(own),
             updated_at=call.now,
+            made_by=old.made_by if entity == old.entity and same_name else _writing(call),
         )
         return await self._store(call, alias, (old.entity,))
 
@@ -201,6 +204,11 @@ class AliasRoutes:
     async def _check_entity(self, call: SystemCall, id_: str) -> None:
         if await call.transaction.get(ENTITIES, id_) is None:
             raise InputError("", "invalid canonical ID")
+
+
+def _writing(call: SystemCall) -> tuple[str, ...] | None:
+    """Return who decides who logs in so: they could have chosen a name of their own."""
+    return tuple(dict.fromkeys((*call.makers, *call.helped_by))) or None
 
 
 async def mounts_by_accessor(server: Server, call: SystemCall) -> dict[str, tuple[str, str]]:

@@ -191,7 +191,9 @@ async def _move_aliases(
             continue
         if other is not None:
             tx.delete(ALIASES, other.id)
-        tx.put(ALIASES, replace(alias, entity=staying.id, updated_at=call.now))
+        wrote = tuple(dict.fromkeys((*(alias.made_by or ()), *call.makers, *call.helped_by)))
+        moved = replace(alias, entity=staying.id, updated_at=call.now, made_by=wrote or None)
+        tx.put(ALIASES, moved)
 
 
 async def retire(call: SystemCall, entity_id: str) -> None:

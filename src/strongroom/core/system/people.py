@@ -18,6 +18,7 @@ from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
 from strongroom.core.rotation_due import withdraw
 from strongroom.core.system.bindings import check_alias
+from strongroom.identity.admission import check_direct
 from strongroom.identity.people import LEFT, WORKERS, check_person, new_person
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of
@@ -112,6 +113,8 @@ class PeopleRoutes:
         if await call.transaction.get(WORKLOADS, entity.id) is not None:
             raise InputError("entity", "it is a workload")
         old = await call.transaction.get(PEOPLE, entity.id)
+        if old is None:
+            await check_direct(call.transaction)
         person = changed_person(old or new_person(entity.id, call.now), given, call.now)
         put_person(call, person)
         await withdraw_if_back(call, person)

@@ -17,6 +17,7 @@ from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
 from strongroom.core.system.bindings import check_entity
 from strongroom.core.system.people import ById, listed, moment, state_of, writable
+from strongroom.identity.admission import check_direct
 from strongroom.identity.entities import ENVIRONMENT
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Workload
 from strongroom.identity.standing import ACTIVE, registered_in
@@ -93,7 +94,9 @@ class WorkloadRoutes:
         if await call.transaction.get(PEOPLE, entity.id) is not None:
             raise InputError("entity", "it is a person")
         old = await call.transaction.get(WORKLOADS, entity.id)
-        if old is not None and old.state == DECOMMISSIONED:
+        if old is None:
+            await check_direct(call.transaction)
+        elif old.state == DECOMMISSIONED:
             raise InputError("entity", "it is decommissioned, for good")
         workload = changed_workload(old or new_workload(entity.id, call.now), given, call.now)
         await put_workload(call, workload, entity)

@@ -37,6 +37,7 @@ class LiveToken:
     period: timedelta
     entry: int | None
     entity: str = ""
+    makers: tuple[str, ...] = ()  # entities with whose tokens it was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
