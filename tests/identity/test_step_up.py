@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strongroom.base.errors import DeniedError
 from strongroom.identity.policy.capability import Operation
 from strongroom.identity.sign_ins import Limits, SignIn
-from strongroom.identity.step_up import BUILT_IN, FREE, StepUp, StepUpRule, check
+from strongroom.identity.step_up import BUILT_IN, FIXED, FREE, StepUp, StepUpRule, check
 
 NOW = datetime(2026, 9, 21, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -38,7 +38,7 @@ def signed_in(**changes: object) -> SignIn:
 
 
 def asked(path: str, operation: Operation, *environments: str) -> list[str]:
-    return [rule.name for rule in StepUp(BUILT_IN).asked(path, operation, environments)]
+    return [rule.name for rule in StepUp((*FIXED, *BUILT_IN)).asked(path, operation, environments)]
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,22 @@ def asked(path: str, operation: Operation, *environments: str) -> list[str]:
         ("sys/policies/acl/admin", Operation.UPDATE, (), ["policies"]),
         ("sys/policy/admin", Operation.DELETE, (), ["policies"]),
         ("sys/policies/acl/admin", Operation.READ, (), []),
+        ("sys/policies/password/people", Operation.UPDATE, (), ["policies"]),
+        ("identity/group/id/1", Operation.DELETE, (), ["policies"]),
+        ("identity/entity", Operation.UPDATE, (), ["policies", "factors"]),
+        ("identity/lookup/entity", Operation.UPDATE, (), []),
+        ("auth/some/where/users/ada", Operation.UPDATE, (), ["policies"]),
+        ("auth/people/users/ada", Operation.UPDATE, (), ["policies", "factors"]),
+        ("auth/token/roles/r", Operation.UPDATE, (), ["policies"]),
+        ("auth/token/create/r", Operation.UPDATE, (), []),
+        ("auth/token/renew-self", Operation.UPDATE, (), []),
+        ("strongroom/people/ada/sessions/x", Operation.DELETE, (), []),
+        ("strongroom/step-up/rules/mine", Operation.UPDATE, (), ["rules", "policies"]),
+        ("strongroom/sessions/limits", Operation.UPDATE, (), ["rules", "policies"]),
+        ("strongroom/sessions", Operation.UPDATE, (), []),
         ("strongroom/factors/totp", Operation.CREATE, (), []),  # asks for one in the request
-        ("strongroom/factors/rules/admins", Operation.UPDATE, (), ["factors"]),
-        ("strongroom/people/ada/factors/x", Operation.DELETE, (), ["factors"]),
+        ("strongroom/factors/rules/admins", Operation.UPDATE, (), ["rules", "policies", "factors"]),
+        ("strongroom/people/ada/factors/x", Operation.DELETE, (), ["policies", "factors"]),
         ("strongroom/registrations/1/approve", Operation.UPDATE, (), ["approvals"]),
         ("strongroom/evidence/pack", Operation.UPDATE, (), ["exports"]),
         ("strongroom/evidence/packs/q3", Operation.READ, (), ["exports"]),
@@ -69,6 +82,8 @@ def test_showing_a_factor_and_leaving_ask_for_none() -> None:
 
     for path in FREE:
         assert rules.asked(path, Operation.UPDATE, ()) == ()
+    for path in ("strongroom/step-up/rules/x", "strongroom/sessions/limits", "strongroom/step-up2"):
+        assert len(rules.asked(path, Operation.UPDATE, ())) == 1
     assert len(rules.asked("secret/data/x", Operation.READ, ())) == 1
 
 

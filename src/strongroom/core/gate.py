@@ -25,7 +25,7 @@ from strongroom.identity.policy.capability import Capability
 from strongroom.identity.policy.capability import Operation as Asked
 from strongroom.identity.sessions import Session
 from strongroom.identity.sign_ins import SIGN_INS, WRITTEN_AFTER, SignIn
-from strongroom.identity.step_up import FactorNeededError
+from strongroom.identity.step_up import CUSTODY, FactorNeededError
 from strongroom.identity.step_up import check as check_fresh
 from strongroom.identity.tokens import Tokens
 from strongroom.sdk.engine import Call
@@ -40,6 +40,9 @@ ASKED = {
     Operation.DELETE: Asked.DELETE,
     Operation.HELP: Asked.READ,
 }
+LOG_IN_AGAIN = (
+    "log in again: what this token's owner may do now asks for a factor that its login did not show"
+)
 LISTS = (Operation.LIST, Operation.SCAN)
 _logger = logging.getLogger("strongroom")
 _BOTH = Capability.CREATE | Capability.UPDATE
@@ -115,6 +118,9 @@ class Gate:
         attempt.rules = decision.rules
         if not decision.allowed:
             attempt.reason = session.refused or decision.reason
+            if session.outgrown:
+                attempt.reason = f"rule {session.outgrown} asks for a factor that was not shown"
+                raise DeniedError(LOG_IN_AGAIN)
             raise DeniedError
         if attempt.match is not None and attempt.match.bound.route.sudo and not decision.sudo:
             attempt.reason = "sudo is needed"
@@ -130,6 +136,18 @@ class Gate:
             raise DeniedError
         self._count(attempt, attempt.session)
         await self.authorize(attempt)
+
+    async def check_custodian(self, attempt: Attempt) -> None:
+        """Ask for a fresh factor whoever brings a token of theirs to a rekey, or for a root token.
+
+        Nobody need bring one there; but what is put down to a person has been shown by them.
+        """
+        session, incoming = attempt.session, attempt.incoming
+        if session is None or not session.steps_up or not incoming.path.startswith(CUSTODY):
+            return
+        if incoming.operation in CHANGES:
+            guardrails = await self.views.guardrails(attempt.transaction)
+            await self._step_up(attempt, session, ASKED[incoming.operation], guardrails)
 
     async def _guard(self, attempt: Attempt, session: Session, asked: Asked) -> None:
         guardrails = await self.views.guardrails(attempt.transaction)

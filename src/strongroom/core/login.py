@@ -105,7 +105,11 @@ class Logins:
         wanted = self.wanted(attempt, proof, entity, call.warnings)
         wanted = replace(wanted, helped_by=await self._helped_by(tx, known, proof, entity))
         first = FirstFactor(proof=proof, standing=standing, wanted=wanted)
-        verdict = await self._second.judge(attempt, first)
+        try:
+            verdict = await self._second.judge(attempt, first)
+        except NotAdmittedError as refused:
+            attempt.reason = str(refused)
+            raise InputError("", login.refused) from None
         if verdict.waiting is not None:
             return verdict.waiting, actor_waiting(standing, attempt.incoming.path)
         attempt.details = {**attempt.details, **batch_details(verdict.wanted)}
@@ -117,6 +121,7 @@ class Logins:
                 id=id_,
                 factors=verdict.factors,
                 address=address,
+                provided=proof.factors,
                 enrolled_at=verdict.enrolled_at,
             )
         return issued(self._tokens, tx, verdict.wanted, standing, now=call.now, signing=signing)

@@ -256,6 +256,8 @@ class Pipeline:
             raise LimitError(f"request body too large here: the limit is {OPEN_BODY} bytes")
         if not is_open:
             await self._gate.authorize(attempt)
+        else:
+            await self._gate.check_custodian(attempt)
         if no_route is not None:
             raise no_route
         await self._run(attempt)

@@ -31,6 +31,7 @@ from strongroom.base.ids import uuid_of
 from strongroom.base.secret import Secret
 from strongroom.core.attempt import Attempt
 from strongroom.core.views import Live, Views
+from strongroom.identity.admission import NotAdmittedError
 from strongroom.identity.factors.authenticators import (
     CHALLENGE_BYTES,
     RelyingParty,
@@ -50,8 +51,10 @@ from strongroom.identity.factors.demands import (
     Book,
     Comer,
     applies,
+    asking,
     demanded,
     read_book,
+    refused_rule,
 )
 from strongroom.identity.factors.records import (
     FACTORS,
@@ -126,6 +129,7 @@ class Signing:
     id: str
     factors: tuple[str, ...]
     address: str
+    provided: tuple[str, ...] = ()  # by a trusted provider, beside what was shown here
     enrolled_at: datetime | None = None  # the oldest of what was shown here
 
 
@@ -173,6 +177,7 @@ def signed_in(token: Token, signing: Signing, now: datetime, helped_by: tuple[st
         surface=API,
         factors=signing.factors,
         factor_at=now if signing.factors else None,
+        shown=tuple(sorted({*signing.factors, *signing.provided})),
         opened_at=now,
         seen_at=now,
         idle=NONE,
@@ -207,15 +212,20 @@ class SecondFactors:
     async def judge(self, attempt: Attempt, first: FirstFactor) -> Verdict:
         """Say what comes of a login: its token, a narrower one, or that it waits.
 
-        Raises FactorRefusedError for factors that were sent along and do not do.
+        Raises FactorRefusedError for factors that were sent along and do not do, and
+        NotAdmittedError for who is no person, and would get what a rule asks a factor for.
         """
         tx, (live, _) = attempt.transaction, attempt.serving
         attempt.details = {**attempt.details, "factors": [first.proof.shown_by]}
         if first.proof.factors:
             attempt.details["provider_factors"] = list(first.proof.factors)
         book, comer = await self.book(tx), comer_of(live, first)
+        if name := refused_rule(book, comer):
+            raise NotAdmittedError(f"rule {name} asks for a factor, and this is no person's login")
         if not applies(book, comer):
             return Verdict(first.wanted, factors=first.proof.factors)
+        if asking(book.rules, comer.policies, comer.groups):  # what was shown is kept beside it
+            first = replace(first, wanted=replace(first.wanted, kind="service"))
         factors = await factors_of(tx, comer.entity)
         found, wanted = demanded(book, comer, factors), first.wanted
         if found.missing:
@@ -259,6 +269,7 @@ class SecondFactors:
                 wanted=first.wanted,
                 demands=demands,
                 shown=(first.proof.shown_by,),
+                provided=first.proof.factors,
                 challenge=challenge,
                 expires_at=now + LASTS,
             ),

@@ -18,7 +18,8 @@ from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.router import Routes
 from strongroom.identity.environments import read_environments
-from strongroom.identity.factors.demands import ENROL, ENROL_TEXT
+from strongroom.identity.factors.demands import ENROL, ENROL_TEXT, asking, unmet
+from strongroom.identity.factors.records import FACTOR_RULES, FactorRule
 from strongroom.identity.groups import NOWHERE, Graph, read_graph
 from strongroom.identity.leaving import ended_for
 from strongroom.identity.makers import made_by
@@ -27,7 +28,7 @@ from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import POLICIES, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
-from strongroom.identity.sign_ins import helped_by, sign_in_of
+from strongroom.identity.sign_ins import helped_by, shown_by, sign_in_of
 from strongroom.identity.standing import Standing, identity_of, standing_of
 from strongroom.identity.step_up import StepUp, read_step_up
 from strongroom.identity.tokens import Tokens, kept
@@ -106,6 +107,7 @@ class Views:
         self._guardrails: Guardrails | None = None
         self._graph: Graph | None = None
         self._step_up: StepUp | None = None
+        self._factor_rules: tuple[FactorRule, ...] | None = None
         self._policies: dict[str, Policy | None] = {}
         self._expiring: dict[str, datetime] = {}
         # Found by a salted digest of the token's text, so that a hit needs no keyed one.
@@ -133,6 +135,7 @@ class Views:
         self._guardrails = None
         self._graph = None
         self._step_up = None
+        self._factor_rules = None
         self._policies.clear()
         self._expiring.clear()
         self._forget_sessions()
@@ -220,6 +223,16 @@ class Views:
         rules = await read_step_up(tx)
         if generation == self.generation:
             self._step_up = rules
+        return rules
+
+    async def factor_rules(self, tx: Transaction) -> tuple[FactorRule, ...]:
+        """Return the rules of who needs which factors. Raises TamperedError for a changed one."""
+        if self._factor_rules is not None:
+            return self._factor_rules
+        generation = self.generation
+        rules = tuple(await tx.all(FACTOR_RULES))
+        if generation == self.generation:
+            self._factor_rules = rules
         return rules
 
     async def graph(self, tx: Transaction) -> Graph:
@@ -338,8 +351,9 @@ class Views:
         belonging = standing.belonging if standing is not None else NOWHERE
         identity = None if entity is None else await identity_of(tx, entity, belonging)
         narrow = ENROL in token.policies  # it can enrol a factor, whatever its entity may
+        outgrown = "" if narrow else await self._outgrown(tx, token, standing)
         own = standing.policies if standing is not None and not narrow else ()
-        names = kept((*token.policies, *own))
+        names = (ENROL,) if outgrown else kept((*token.policies, *own))
         acl, refused = await self.acl(tx, names, identity, now)
         ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
         acl.good_until = min((end for end in ends if end is not None), default=None)
@@ -366,7 +380,20 @@ class Views:
             person=standing is not None and standing.person is not None,
             recorded_at=sign_in.seen_at if sign_in is not None else None,
             refused=refused,
+            outgrown=outgrown,
         )
+
+    async def _outgrown(self, tx: Transaction, token: Token, standing: Standing | None) -> str:
+        """Return the rule that asks for a factor which the login behind a token has not shown.
+
+        Its entity has come to policies, or a rule to them, since the login; or no login gave it.
+        A token that is nobody's has what it was made with.
+        """
+        if standing is None or not (rules := await self.factor_rules(tx)):
+            return ""
+        names = kept((*token.policies, *standing.policies))
+        mine = asking(rules, names, standing.belonging.all)
+        return unmet(mine, await shown_by(tx, token)) if mine else ""
 
     async def _environments(
         self, tx: Transaction, token: Token, standing: Standing | None

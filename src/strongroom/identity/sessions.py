@@ -47,6 +47,7 @@ class Session:
     helped_by: tuple[str, ...] = ()  # who could have signed in so, where no factor was shown
     recorded_at: datetime | None = None  # when the use of the sign-in was last written down
     refused: str = ""  # why its policies grant nothing: one of them was changed in the database
+    outgrown: str = ""  # the rule that asks for more than its login has shown, if one does
     guarded: dict[str, str | None] = field(default_factory=dict)
 
     @property

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from strongroom.base.errors import InputError
-from strongroom.identity.records import NONE, Token
+from strongroom.identity.records import NONE, TOKENS, Token
 from strongroom.storage.records import SETTINGS, Setting
 from strongroom.storage.register import Register, micros
 from strongroom.storage.transaction import Transaction
@@ -54,6 +54,7 @@ class SignIn:
     agent: str
     helped_by: tuple[str, ...] | None = None
     enrolled_at: datetime | None = None
+    shown: tuple[str, ...] | None = None  # kinds, at the login and ever since
     entry: int | None = None
 
     def used(self, at: datetime) -> SignIn:
@@ -118,6 +119,31 @@ async def sign_in_of(tx: Transaction, token: Token) -> SignIn | None:
     if not token.lookup:
         return None
     return await tx.get(SIGN_INS, token.lookup)
+
+
+async def login_behind(tx: Transaction, token: Token) -> Token | None:
+    """Return the token that a login gave to an entity, and that this one descends from.
+
+    It is the token itself where a login gave it; None for what was made in another way.
+    """
+    entity = token.entity
+    while token.parent:
+        above = await tx.get(TOKENS, token.parent)
+        if above is None:
+            return None
+        token = above
+    made = token.makers is not None or token.entity != entity or not entity
+    return None if made else token
+
+
+async def shown_by(tx: Transaction, token: Token) -> frozenset[str]:
+    """Return the kinds of factors that were ever shown with a token, or at the login behind it."""
+    found: set[str] = set()
+    for each in (token, await login_behind(tx, token)):
+        known = None if each is None else await sign_in_of(tx, each)
+        if known is not None:
+            found |= {*(known.shown or ()), *known.factors}
+    return frozenset(found)
 
 
 async def over(tx: Transaction, now: datetime, limit: int) -> list[SignIn]:

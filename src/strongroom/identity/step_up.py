@@ -1,12 +1,14 @@
 """Step-up: what asks a person for a fresh factor, however well they signed in this morning.
 
 A rule names paths, or environments, and operations; whoever asks for such a thing must have shown
-a factor within its time. What is built in holds until a row of the same name says otherwise.
+a factor within its time. What is built in holds until a row of the same name says otherwise, but
+for what guards the rules themselves: that always holds.
 
 Units   `within` is the age that a factor may have.
 Trust   Guarded: who can write to the database can delete a row, so that what is built in holds
         again, or bring back an older one. Rules bind people, and whoever opened a session; a
-        workload has no factor to show, and a root token no entity to show one for.
+        workload has no factor to show, and a root token no entity to show one for. So nobody can
+        lock a server out of its rules where no person is registered yet.
 """
 
 from __future__ import annotations
@@ -17,30 +19,48 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.base.errors import DeniedError
+from strongroom.identity.factors.records import RECOVERY, TOTP, WEBAUTHN
 from strongroom.identity.policy.capability import Operation
 from strongroom.identity.policy.pattern import Segment, Shape, shape
 from strongroom.identity.sign_ins import SignIn
+from strongroom.sdk.administration import ADMINISTRATION, APART
 from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
 
 CHANGES: Final = ("create", "update", "patch", "delete")
 SAID: Final = "a fresh factor is needed here: show one at strongroom/step-up, then ask again"
+APPROVAL: Final = "strongroom/registrations/+/approve"
+NAMES: Final = {WEBAUTHN: "a security key", TOTP: "an app's code", RECOVERY: "a recovery code"}
 TEN_MINUTES: Final = timedelta(minutes=10)
-# What showing a factor, or leaving, goes through.
-FREE: Final = ("strongroom/step-up", "strongroom/sessions", "auth/token/revoke-self")
+# What showing a factor, or leaving, goes through: these, and no more.
+FREE: Final = frozenset(
+    {
+        "auth/token/revoke-self",
+        "strongroom/factors",
+        "strongroom/factors/challenge",
+        "strongroom/sessions",
+        "strongroom/step-up",
+    }
+)
+ENDING: Final = "strongroom/sessions/id/"  # and the id of one of one's own
+CUSTODY: Final = ("sys/generate-root", "sys/rekey/")  # where nobody need have a token
 
 
 class FactorNeededError(DeniedError):
     """Refused for want of a fresh factor; the reply says so, since only the person can mend it."""
 
-    def __init__(self, rule: str) -> None:
-        super().__init__(SAID)
+    def __init__(self, rule: str, kinds: Collection[str] = ()) -> None:
+        named = " or ".join(NAMES[kind] for kind in kinds)
+        super().__init__(f"{SAID}; it must be {named}" if named else SAID)
         self.rule = rule
 
 
 @dataclass(frozen=True, slots=True)
 class StepUpRule:
-    """See the module. `operations` empty: all; `kinds` empty: any kind of factor."""
+    """See the module. `operations` empty: all; `kinds` empty: any kind of factor.
+
+    `apart` are paths that need none by this rule, though `paths` cover them.
+    """
 
     name: str
     paths: tuple[str, ...]
@@ -50,26 +70,47 @@ class StepUpRule:
     kinds: tuple[str, ...] = ()
     enabled: bool = True
     description: str = ""
+    apart: tuple[str, ...] | None = None
     entry: int | None = None
 
 
+FIXED: Final = (
+    StepUpRule(
+        "rules",
+        ("strongroom/step-up/rules/*", "strongroom/sessions/limits", "strongroom/factors/rules/*"),
+        CHANGES,
+        kinds=(WEBAUTHN,),
+        description="Changes of what asks for factors. Cannot be changed itself.",
+    ),
+)
 BUILT_IN: Final = (
     StepUpRule(
         "policies",
-        ("sys/policy/*", "sys/policies/acl/*"),
+        tuple(path for path in ADMINISTRATION if path != APPROVAL),
         CHANGES,
-        description="Changes of policies.",
+        kinds=(WEBAUTHN,),
+        description="Changes of policies, and of whatever else decides what others may do.",
+        apart=APART,
     ),
     StepUpRule(
         "factors",
-        ("strongroom/people/+/factors/*", "strongroom/factors/rules/*", "identity/mfa/*"),
+        (
+            "strongroom/people/+/factors/*",
+            "strongroom/factors/rules/*",
+            "identity/mfa/*",
+            "identity/entity*",
+            "identity/alias*",
+            "identity/persona*",
+            "auth/+/users/*",
+        ),
         CHANGES,
         description="Changes of other people's factors, and of what demands them.",
     ),
     StepUpRule(
         "approvals",
-        ("strongroom/registrations/+/approve",),
+        (APPROVAL,),
         CHANGES,
+        kinds=(WEBAUTHN,),
         description="Approvals.",
     ),
     StepUpRule(
@@ -95,25 +136,31 @@ class StepUp:
     def __init__(self, rules: Iterable[StepUpRule]) -> None:
         self.rules = tuple(rules)
         self._compiled = tuple(
-            (rule, tuple(shape(path) for path in rule.paths)) for rule in self.rules if rule.enabled
+            (rule, tuple(map(shape, rule.paths)), tuple(map(shape, rule.apart or ())))
+            for rule in self.rules
+            if rule.enabled
         )
 
     def asked(
         self, path: str, operation: Operation, environments: Collection[str]
     ) -> Sequence[StepUpRule]:
         """Return the rules that a request falls under. `environments` are those it reaches."""
-        if path.startswith(FREE):
+        if path in FREE or path.startswith(ENDING):
             return ()
         reached = Shape(tuple(Segment(part) for part in path.split("/")))
         return [
             rule
-            for rule, shapes in self._compiled
+            for rule, shapes, apart in self._compiled
             if (not rule.operations or operation.value in rule.operations)
             and (
-                any(own.meet(reached) is not None for own in shapes)
+                (_meets(shapes, reached) and not _meets(apart, reached))
                 or not set(rule.environments).isdisjoint(environments)
             )
         ]
+
+
+def _meets(shapes: Iterable[Shape], reached: Shape) -> bool:
+    return any(own.meet(reached) is not None for own in shapes)
 
 
 def check(rules: Iterable[StepUpRule], sign_in: SignIn | None, now: datetime) -> None:
@@ -124,12 +171,14 @@ def check(rules: Iterable[StepUpRule], sign_in: SignIn | None, now: datetime) ->
             sign_in is not None and not set(rule.kinds).isdisjoint(sign_in.factors)
         )
         if not (fresh and kind):
-            raise FactorNeededError(rule.name)
+            raise FactorNeededError(rule.name, rule.kinds)
 
 
 async def read_step_up(tx: Transaction) -> StepUp:
     """Return the rules in force. While a row is not as it was written, all needs a factor."""
     stored, broken = await tx.examine(STEP_UP_RULES)
     own = {rule.name: rule for rule in stored}
+    for rule in FIXED:
+        own.pop(rule.name, None)
     lost = [StepUpRule("a rule that was changed", ("*",), ())] if broken else []
-    return StepUp((*(own.pop(each.name, each) for each in BUILT_IN), *own.values(), *lost))
+    return StepUp((*FIXED, *(own.pop(each.name, each) for each in BUILT_IN), *own.values(), *lost))

@@ -5,7 +5,8 @@ is asked for one; who has none of them gets a token that can only enrol. Without
 registered person needs an app or a key; a rule of the kind `none` takes that from whom it names.
 
 Trust   Whoever may write here decides whom a password alone lets in. To delete a rule, or change
-        one, asks for sudo, and nobody does it who is bound to an environment. A rule of a policy
+        one, asks for sudo, and nobody does it who is bound to an environment; one that then asks
+        for less is an alert in the entry. A rule of a policy
         holds for whoever has it from the login, the entity or a group; a token that was made with
         the policy in another way has no login to ask. A rule of the kind `none` is an alert in its
         entry, and T06 and T07 hold it and what it lets in against whoever wrote it.
@@ -14,7 +15,7 @@ Trust   Whoever may write here decides whom a password alone lets in. To delete 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, Final
 
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.core.request import SystemCall
@@ -26,6 +27,7 @@ from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import changed, check_policy_names, valid_name
 
 MOST_NAMED = 256
+LOOSENED: Final = "factor_rule_loosened"
 ALERT = "second_factor_waived"
 
 
@@ -103,6 +105,8 @@ class FactorRuleRoutes:
         kinds = tuple(kind for kind in (*KINDS, NOTHING) if kind in rule.kinds)
         rule = replace(rule, policies=kept(rule.policies), kinds=kinds)
         _check(rule)
+        if old is not None and not covers(rule, old):
+            call.details |= {"loosened": True, "alert": LOOSENED}
         call.transaction.put(FACTOR_RULES, rule)
         call.transaction.changed(f"factor_rule:{rule.name}")
         call.details |= {"rule": rule.name, "for_policies": rule.policies, "kinds": rule.kinds}
@@ -118,7 +122,17 @@ class FactorRuleRoutes:
         _check_sudo(call)
         call.transaction.delete(FACTOR_RULES, given.name)
         call.transaction.changed(f"factor_rule:{given.name}")
-        call.details["rule"] = given.name
+        call.details |= {"rule": given.name, "loosened": True, "alert": LOOSENED}
+
+
+def covers(new: FactorRule, old: FactorRule) -> bool:
+    """Say whether a rule is of all whom the older one was of, and asks for no less."""
+    return (
+        {*old.policies} <= {*new.policies}
+        and {*old.groups} <= {*new.groups}
+        and {*new.kinds} <= {*old.kinds}
+        and (old.provider_factors or not new.provider_factors)
+    )
 
 
 def _shown(rule: FactorRule) -> dict[str, object]:

@@ -56,6 +56,8 @@ from strongroom.identity.factors.records import (
 from strongroom.identity.groups import belonging_of
 from strongroom.identity.makers import check_own
 from strongroom.identity.records import Entity
+from strongroom.identity.sign_ins import login_behind
+from strongroom.identity.step_up import TEN_MINUTES
 from strongroom.sdk.engine import Endpoint, Help, Json, Nothing, Reply, Route
 from strongroom.storage.register import micros
 from strongroom.storage.transaction import Transaction
@@ -206,20 +208,41 @@ class FactorRoutes:
         call.details |= {"shown": shown.kind, "shown_factor": shown.row.id}
         return shown
 
-    async def _fresh(self, call: SystemCall, entity: Entity, given: Proving) -> list[Factor]:
-        """Ask for a factor if there is one; return those that there are."""
+    async def counts(self, call: SystemCall, factor: Factor) -> bool:
+        """Say whether a factor is more than whoever holds a token could have made with it.
+
+        It was there before the login behind the token, or was enrolled by somebody who showed one
+        that counted.
+        """
+        if factor.vouched:
+            return True
+        token = call.session.token if call.session is not None else None
+        login = None if token is None else await login_behind(call.transaction, token)
+        return login is not None and factor.created_at <= login.issued_at
+
+    async def _fresh(
+        self, call: SystemCall, entity: Entity, given: Proving
+    ) -> tuple[list[Factor], bool]:
+        """Ask for a factor if there is one; return those that there are, and whether one counted.
+
+        One that was shown with this token a short time ago counts too.
+        """
         factors = await factors_of(call.transaction, entity.id)
         if factors:
-            await self.prove(call, entity.id, given)
-        return factors
+            shown = await self.prove(call, entity.id, given)
+            if await self.counts(call, shown.row):
+                return factors, True
+        sign_in = call.session.sign_in if call.session is not None else None
+        return factors, sign_in is not None and sign_in.fresh(call.now, TEN_MINUTES)
 
     # -- enrolling
 
     async def begin_totp(self, call: SystemCall, given: Begin) -> Reply:
         entity = own(call)
-        _check_room(await self._fresh(call, entity, given))
+        factors, vouched = await self._fresh(call, entity, given)
+        _check_room(factors)
         key = Secret(call.entropy(KEY_BYTES))
-        begun = await self._begin(call, TOTP, given.name, key.reveal(), ENROLLING)
+        begun = await self._begin(call, TOTP, given.name, key.reveal(), ENROLLING, vouched=vouched)
         url = otpauth(key, Rules(), issuer=self._server.settings.cluster_name, account=entity.name)
         return Reply(
             {
@@ -252,10 +275,10 @@ class FactorRoutes:
 
     async def begin_webauthn(self, call: SystemCall, given: Begin) -> Reply:
         entity = own(call)
-        factors = await self._fresh(call, entity, given)
+        factors, vouched = await self._fresh(call, entity, given)
         _check_room(factors)
         secret = call.entropy(CHALLENGE_BYTES)
-        begun = await self._begin(call, WEBAUTHN, given.name, secret, ENROLLING)
+        begun = await self._begin(call, WEBAUTHN, given.name, secret, ENROLLING, vouched=vouched)
         options = registration_options(
             self._server.factors.party,
             challenge=secret,
@@ -295,7 +318,7 @@ class FactorRoutes:
 
     def _enrolled(self, call: SystemCall, begun: Ceremony, factor: Factor) -> Reply:
         """Store the factor that an enrolment was for, and end that."""
-        row = replace(factor, name=begun.name, secret=begun.secret)
+        row = replace(factor, name=begun.name, secret=begun.secret, vouched=begun.vouched)
         call.transaction.delete(CEREMONIES, begun.id)
         call.transaction.put(FACTORS, row)
         told(call, row)
@@ -303,7 +326,7 @@ class FactorRoutes:
 
     async def make_recovery(self, call: SystemCall, given: Proving) -> Reply:
         tx, entity = call.transaction, own(call)
-        factors = await self._fresh(call, entity, given)
+        factors, vouched = await self._fresh(call, entity, given)
         if not any(factor.kind != RECOVERY for factor in factors):
             raise InputError("", "enrol a security key or an authenticator app first")
         for factor in factors:
@@ -311,13 +334,20 @@ class FactorRoutes:
                 tx.delete(FACTORS, factor.id)
         codes = [new_code(call.entropy) for _ in range(CODES)]
         digests = tuple(recovery_digest(tx.barrier, entity.id, code).hex() for code in codes)
-        row = replace(new_factor(call, entity.id, RECOVERY), codes=digests)
+        row = replace(new_factor(call, entity.id, RECOVERY), codes=digests, vouched=vouched)
         tx.put(FACTORS, row)
         told(call, row)
         return Reply({"factor_id": row.id, "codes": codes})
 
-    async def _begin(
-        self, call: SystemCall, purpose: str, name: str, secret: bytes, lasts: timedelta
+    async def _begin(  # noqa: PLR0913 - each is one column
+        self,
+        call: SystemCall,
+        purpose: str,
+        name: str,
+        secret: bytes,
+        lasts: timedelta,
+        *,
+        vouched: bool = False,
     ) -> Ceremony:
         begun = Ceremony(
             id=uuid_of(call.entropy(16)),
@@ -327,6 +357,7 @@ class FactorRoutes:
             secret=secret,
             tries=0,
             expires_at=call.now + lasts,
+            vouched=vouched,
         )
         await _tidy(call.transaction, call.now)
         call.transaction.put(CEREMONIES, begun)

@@ -93,6 +93,7 @@ class MfaValidation:
             id=uuid_of(call.entropy(16)),
             factors=kinds_of(shown),
             address=call.address,
+            provided=pending.provided or (),
             enrolled_at=enrolled_at(shown),
         )
         reply, call.actor = issued(

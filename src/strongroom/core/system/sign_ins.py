@@ -3,14 +3,14 @@
 Vault   Not Vault's. A token that was never opened as a session has no limits but its own.
 Trust   Whoever holds a token can open it as a session, which only shortens its life, and list and
         end the sessions of its own entity. A reply shows where a session is used from, never
-        its token nor the token's accessor.
+        its token nor the token's accessor. Longer limits are an alert in the entry.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.ids import uuid_of
@@ -30,6 +30,8 @@ from strongroom.identity.sign_ins import (
     put_limits,
 )
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Page, Reply, Route
+
+LOOSENED: Final = "session_limits_loosened"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +178,11 @@ class SignInRoutes:
         return Reply({"idle": found.idle, "longest": found.longest})
 
     async def set_limits(self, call: SystemCall, given: LimitsGiven) -> None:
-        put_limits(call.transaction, Limits(idle=given.idle, longest=given.longest).checked())
+        old = await limits(call.transaction)
+        new = Limits(idle=given.idle, longest=given.longest).checked()
+        put_limits(call.transaction, new)
+        if new.idle > old.idle or new.longest > old.longest:
+            call.details |= {"loosened": True, "alert": LOOSENED}
         call.details |= {
             "idle": int(given.idle.total_seconds()),
             "longest": int(given.longest.total_seconds()),

@@ -4,9 +4,12 @@
 
 Vault   Not Vault's. The code of an app, a recovery code, or the answer of a security key to a
         challenge of `strongroom/factors/challenge`.
-Trust   Who shows a factor makes the session that asks fresher, no other of the same person. Whoever
-        may write rules decides what needs one: to loosen or delete a rule asks for sudo, and
-        nobody does it who is bound to an environment.
+Trust   A factor that was enrolled after the login counts only if it took one that did: otherwise
+        whoever stole a token could enrol what they then show. Who shows a factor makes the session
+        that asks fresher, no other of the same person. Whoever may write rules decides what needs
+        one: to loosen or delete a rule asks for sudo, nobody does it who is bound to an
+        environment, and its entry is an alert. A person shows a security key for any change of
+        them, which no rule switches off (`identity.step_up.FIXED`).
 """
 
 from __future__ import annotations
@@ -26,7 +29,13 @@ from strongroom.identity.factors.records import KINDS
 from strongroom.identity.policy.capability import Operation
 from strongroom.identity.policy.pattern import problem
 from strongroom.identity.sign_ins import API, SIGN_INS, SignIn
-from strongroom.identity.step_up import BUILT_IN, STEP_UP_RULES, StepUpRule, read_step_up
+from strongroom.identity.step_up import (
+    BUILT_IN,
+    FIXED,
+    STEP_UP_RULES,
+    StepUpRule,
+    read_step_up,
+)
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import changed, valid_name
 
@@ -34,6 +43,11 @@ SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(hours=8)
 MOST: Final = 256
 TOPIC: Final = "step-up"
+TOO_NEW: Final = (
+    "this factor was enrolled after you signed in, so it does not count yet: log in again, and then"
+    " show it"
+)
+LOOSENED: Final = "step_up_loosened"
 OPERATIONS: Final = tuple(each.value for each in Operation)
 
 
@@ -59,6 +73,9 @@ class RuleGiven(RuleName):
     kinds: Annotated[tuple[str, ...], Help("Kinds that count; none: any.", choices=KINDS)] = ()
     enabled: Annotated[bool, Help("Whether the rule holds.")] = True
     description: Annotated[str, Help("What it is for.", most=1024)] = ""
+    apart: Annotated[
+        tuple[str, ...], Help("Patterns of paths that need none by it, though `paths` cover them.")
+    ] = ()
     sent: Annotated[frozenset[str], Sent()] = field(default=frozenset())
 
 
@@ -96,6 +113,8 @@ class StepUpRoutes:
         if session is None or not session.token.lookup:
             raise DeniedError
         proven = await self._factors.prove(call, entity.id, given)
+        if not await self._factors.counts(call, proven.row):
+            raise DeniedError(TOO_NEW)
         tx = call.transaction
         known = await tx.get(SIGN_INS, session.token.lookup) or SignIn(
             lookup=session.token.lookup,
@@ -114,6 +133,8 @@ class StepUpRoutes:
         )
         kinds = {proven.kind} | (set(known.factors) if known.factor_at == call.now else set())
         fresh = replace(known, factors=tuple(sorted(kinds)), factor_at=call.now).used(call.now)
+        shown_so_far = {*(known.shown or known.factors), proven.kind}
+        fresh = replace(fresh, shown=tuple(sorted(shown_so_far)))
         fresh = replace(fresh, enrolled_at=proven.row.created_at)
         tx.put(SIGN_INS, fresh)
         tx.changed(f"token:{known.lookup.hex()}")
@@ -141,28 +162,31 @@ class StepUpRoutes:
     async def write(self, call: SystemCall, given: RuleGiven) -> None:
         """Make a rule, or change what was sent of one."""
         check_unbound(call)
+        _check_free(given.name)
         old = await self._found(call, valid_name(given.name, "name"))
         new = changed(old or StepUpRule(given.name, (), ()), given, given.sent)
         _check(new)
         if old is not None and not covers(new, old):
             _check_sudo(call)
-            call.details["loosened"] = True
+            call.details |= {"loosened": True, "alert": LOOSENED}
         call.transaction.put(STEP_UP_RULES, replace(new, entry=None))
         call.transaction.changed(f"{TOPIC}:{new.name}")
         call.details |= {"rule": new.name, "enabled": new.enabled}
         call.details |= {"paths": new.paths, "environments": new.environments}
         call.details |= {"operations": new.operations, "kinds": new.kinds}
+        call.details["apart"] = new.apart or ()
         call.details["within_seconds"] = int(new.within.total_seconds())
 
     async def drop(self, call: SystemCall, given: RuleName) -> None:
         """Delete a rule; of one that is built in, what was changed of it."""
         check_unbound(call)
+        _check_free(given.name)
         if await call.transaction.find(STEP_UP_RULES, given.name) is None:
             return
         _check_sudo(call)
         call.transaction.delete(STEP_UP_RULES, given.name)
         call.transaction.changed(f"{TOPIC}:{given.name}")
-        call.details |= {"rule": given.name, "loosened": True}
+        call.details |= {"rule": given.name, "loosened": True, "alert": LOOSENED}
 
 
 def covers(new: StepUpRule, old: StepUpRule) -> bool:
@@ -178,20 +202,27 @@ def covers(new: StepUpRule, old: StepUpRule) -> bool:
         and new.within <= old.within
         and set(old.paths) <= set(new.paths)
         and set(old.environments) <= set(new.environments)
+        and set(new.apart or ()) <= set(old.apart or ())
         and wider(new.operations, old.operations)
         and (not old.kinds or (bool(new.kinds) and set(new.kinds) <= set(old.kinds)))
     )
 
 
+def _check_free(name: str) -> None:
+    if any(rule.name == name for rule in FIXED):
+        raise InputError("name", "this rule is built in, and cannot be changed")
+
+
 def _check(rule: StepUpRule) -> None:
     if not rule.paths and not rule.environments:
         raise InputError("paths", "name paths or environments")
-    for name, values in (("paths", rule.paths), ("environments", rule.environments)):
+    said = {"paths": rule.paths, "environments": rule.environments, "apart": rule.apart or ()}
+    for name, values in said.items():
         if len(values) > MOST or any(not 0 < len(each) <= 512 for each in values):
             raise InputError(name, f"at most {MOST}, of 1 to 512 characters each")
-    for path in rule.paths:
-        if found := problem(path):
-            raise InputError("paths", found)
+    for name in ("paths", "apart"):
+        if found := next(filter(None, map(problem, said[name])), None):
+            raise InputError(name, found)
     if not SHORTEST <= rule.within <= LONGEST:
         raise InputError("within", "from 1 minute to 8 hours")
 
@@ -212,5 +243,6 @@ def _shown(rule: StepUpRule) -> dict[str, object]:
         "kinds": list(rule.kinds),
         "enabled": rule.enabled,
         "description": rule.description,
-        "built_in": rule in BUILT_IN,
+        "apart": list(rule.apart or ()),
+        "built_in": rule in BUILT_IN or rule in FIXED,
     }

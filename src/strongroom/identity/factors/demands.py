@@ -15,7 +15,7 @@ Trust   A factor that was disabled still counts as enrolled: its owner is not le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -105,10 +105,43 @@ def rules_for(
     book: Book, policies: Sequence[str], groups: Sequence[Group]
 ) -> tuple[FactorRule, ...]:
     """Return the rules that somebody with these policies and groups is under."""
+    return _holding(book.rules, policies, groups)
+
+
+def asking(
+    rules: Sequence[FactorRule], policies: Sequence[str], groups: Sequence[Group]
+) -> tuple[FactorRule, ...]:
+    """Return those of the rules that ask somebody for a factor, not those that ask for none."""
+    found = _holding(rules, policies, groups)
+    return tuple(rule for rule in found if NOTHING not in rule.kinds)
+
+
+def unmet(rules: Sequence[FactorRule], shown: Collection[str]) -> str:
+    """Return the name of a rule that what was shown does not do for; nothing if it does for all.
+
+    `shown` are kinds of factors, and words of a trusted provider.
+    """
+    for rule in rules:
+        words = {word for kind in rule.kinds for word in PROVIDED.get(kind, ())}
+        by_provider = rule.provider_factors and not words.isdisjoint(shown)
+        if not by_provider and set(rule.kinds).isdisjoint(shown):
+            return rule.name
+    return ""
+
+
+def refused_rule(book: Book, comer: Comer) -> str:
+    """Return the name of a rule that nobody but a person can be under, for who is none."""
+    rules = asking(book.rules, comer.policies, comer.groups) if comer.workload else ()
+    return next((rule.name for rule in rules), "")
+
+
+def _holding(
+    rules: Sequence[FactorRule], policies: Sequence[str], groups: Sequence[Group]
+) -> tuple[FactorRule, ...]:
     held, among = set(policies), {each for group in groups for each in (group.name, group.id)}
     return tuple(
         rule
-        for rule in book.rules
+        for rule in rules
         if not held.isdisjoint(rule.policies) or not among.isdisjoint(rule.groups)
     )
 

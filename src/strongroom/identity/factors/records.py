@@ -49,6 +49,7 @@ class Factor:
     created_at: datetime
     used_at: datetime | None = None
     disabled: str = ""  # why it is not taken any more
+    vouched: bool | None = None  # enrolled by somebody who showed a factor that counted
     entry: int | None = None
 
 
@@ -66,6 +67,7 @@ class Ceremony:
     secret: bytes
     tries: int
     expires_at: datetime
+    vouched: bool | None = None  # of an enrolment: what the factor will be
     entry: int | None = None
 
 
@@ -170,6 +172,7 @@ class Pending:
     shown: tuple[str, ...]
     challenge: bytes | None
     expires_at: datetime
+    provided: tuple[str, ...] | None = None  # factors that a trusted provider saw
     entry: int | None = None
 
 

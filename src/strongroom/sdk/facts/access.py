@@ -7,21 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from strongroom.sdk.administration import administers
 from strongroom.sdk.batch_tokens import BatchToken
-
-# Whoever changes something there decides what others may do.
-ADMINISTRATION = (
-    "sys/policies/",
-    "sys/policy/",
-    "sys/auth/",
-    "sys/mounts/",
-    "identity/",
-    "strongroom/environments/",
-    "strongroom/factors/rules/",
-    "strongroom/people/",
-    "strongroom/registrations/+/approve",
-    "strongroom/step-up/rules/",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +100,9 @@ class MatrixRow:
 class RuleFact:
     """One rule of a stored policy.
 
-    `within` are the protected environments all of whose paths the pattern covers.
+    `within` are the protected environments that the rules of its policy cover together, this one
+    a part of each. `roots` are those at whose root it grants whatever there may be, with where
+    that is.
     """
 
     policy: str
@@ -121,15 +110,21 @@ class RuleFact:
     capabilities: tuple[str, ...]
     within: tuple[str, ...]
     entry: int | None
+    roots: tuple[str, ...] = ()
 
     @property
     def broad(self) -> str:
         """Say how it grants more than a task takes; nothing if it does not."""
         wild = self.pattern.endswith("*") or "+" in self.pattern.split("/")
+        changes = CHANGES & set(self.capabilities)
         if self.pattern.strip("+/") in ("*", ""):
             return "covers every path there is"
         if self.within:
-            return f"covers all of {', '.join(self.within)}"
+            return f"covers all of {', '.join(self.within)}, by itself or with its policy"
+        if self.roots:
+            return f"takes any name at the root of {', '.join(self.roots)}"
+        if changes and (whole := [o for o in OWN if _covers(self.pattern, o)]):
+            return f"changes anything under {', '.join(whole)}"
         if wild and "sudo" in self.capabilities:
             return "grants sudo on a wildcard"
         return ""
@@ -140,8 +135,8 @@ class RuleFact:
         granted = set(self.capabilities) - {"deny"}
         if granted and self.broad:
             return self.broad
-        changes = granted & {"create", "update", "patch", "delete"}
-        if changes and self.pattern.startswith(ADMINISTRATION):
+        changes = granted & CHANGES
+        if changes and administers(self.pattern):
             return f"changes {self.pattern}"
         return ""
 
