@@ -222,6 +222,12 @@ class TestPlaces:
     def test_a_place_is_its_column_and_what_the_key_adds(self, key: list[object]) -> None:
         assert place("t", "c", *key) == place("t", "c") + place_below(key)
 
+    @given(key_parts)
+    def test_a_key_adds_its_parts_as_text_whatever_they_are(self, key: list[object]) -> None:
+        texts = [part.hex() if isinstance(part, bytes) else str(part) for part in key]
+
+        assert place_below(key) == "".join(f"\0{text}" for text in texts).encode()
+
     def test_a_row_is_sealed_at_its_own_place(self) -> None:
         barrier = fresh_barrier()
         raw = CELLS.dump(Cell("mount", "key", b"secret", b"f"), barrier)

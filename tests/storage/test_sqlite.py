@@ -356,3 +356,14 @@ class TestTheWriter:
 
         with pytest.raises(RuntimeError, match="waited"):
             immediate(waits())
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 31, 63, 64, 65, 127, 200])
+    async def test_as_many_entries_as_come_are_written_in_their_order(
+        self, desk: Desk, count: int
+    ) -> None:
+        leaves = [b'{"number":%d}' % number for number in range(count)]
+
+        outcomes = await asyncio.gather(*[desk.submit(None, leaf=leaf) for leaf in leaves])
+
+        assert [outcome.index for outcome in outcomes] == list(range(count))
+        assert await desk.entries() == list(enumerate(leaves))

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 
 from strongroom.storage.barrier import Barrier
 from strongroom.storage.commit import Outcome
+
+
+@cache
+def _name(code: str, ok: bool) -> str:
+    return f"{code}:{'ok' if ok else 'failed'}"
 
 
 class Counters:
@@ -17,7 +23,7 @@ class Counters:
         self.through = -1  # every entry up to this index is counted
 
     def add(self, code: str, index: int, *, ok: bool) -> None:
-        self.counts[f"{code}:{'ok' if ok else 'failed'}"] += 1
+        self.counts[_name(code, ok)] += 1
         self.through = index
 
     def counting(

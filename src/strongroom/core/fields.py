@@ -54,6 +54,8 @@ class Decoded(Generic[Given]):
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the reply must warn of, in Vault's words."""
+        if not (self.unknown or self.replaced):
+            return ()
         said = []
         if self.unknown:
             names = " ".join(self.unknown)

@@ -24,9 +24,11 @@ AES_256_GCM = 1
 ALGORITHMS = {AES_256_GCM: "AES-256-GCM"}
 HEADER = struct.Struct(">BBI")
 NONCE = 12
-BODY = HEADER.size + NONCE
+FRONT = HEADER.size
+BODY = FRONT + NONCE
 OVERHEAD = BODY + 16
 LAST_TERM = 2**32 - 1
+_header = HEADER.unpack_from
 
 
 class TamperedError(Exception):
@@ -57,9 +59,11 @@ def place(table: str, column: str, *key: object) -> bytes:
 
 def place_below(key: Sequence[object]) -> bytes:
     """Return what a key adds to the place of its column."""
-    return "".join(
-        ["\0" + (part.hex() if isinstance(part, bytes) else str(part)) for part in key]
-    ).encode()
+    try:
+        return "\0".join(["", *key]).encode()  # type: ignore[list-item]  # nearly all are text
+    except TypeError:
+        parts = [part.hex() if isinstance(part, bytes) else str(part) for part in key]
+        return "\0".join(["", *parts]).encode()
 
 
 class Barrier:
@@ -131,12 +135,12 @@ class Barrier:
             raise SealedError("sealed")
         if len(blob) < OVERHEAD:
             raise TamperedError("shorter than any blob")
-        version, algorithm, term = HEADER.unpack_from(blob)
+        version, algorithm, term = _header(blob)
         cipher = self._ciphers.get(term)
         if version != VERSION or algorithm != AES_256_GCM or cipher is None:
             raise TamperedError("unknown header or term")
         try:
-            return cipher.open(blob[HEADER.size : BODY], blob[BODY:], where)
+            return cipher.open(blob[FRONT:BODY], blob[BODY:], where)
         except CiphertextError:
             raise TamperedError("does not open at this place") from None
 

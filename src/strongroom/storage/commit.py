@@ -332,6 +332,8 @@ async def _take(
         return ValueError(f"an entry of {len(request.leaf)} bytes")
     if request.read is not None and db.recent.overtaken(request.read, request.seen):
         return Problem.CONFLICT
+    if not (request.checks or request.writes):
+        return None  # most reads
     if request.leaf is None:
         index = NO_ENTRY
     if not guarded:

@@ -73,8 +73,9 @@ class Kept:
             if write.row in self._held:
                 now = [(*write.values, index)] if write.stamped else []
                 self.hold(write.row, now, table)
-            for each in tuple(self._lists.get(table, ())):
-                self._drop(each)
+            if lists := self._lists.get(table):
+                for each in tuple(lists):
+                    self._drop(each)
 
     def forget(self) -> None:
         """Hold nothing."""
@@ -94,5 +95,9 @@ class Kept:
 
 def _size(at: RowKey, found: Found) -> int:
     """Return roughly what a find takes."""
-    parts = [*at[1], *(part for row in found for part in row)]
-    return AROUND + sum(len(part) for part in parts if isinstance(part, (str, bytes)))
+    size = AROUND
+    for parts in (at[1], *found):
+        for part in parts:
+            if isinstance(part, (str, bytes)):
+                size += len(part)
+    return size

@@ -8,7 +8,7 @@ from datetime import datetime
 from strongroom.storage.register import Register
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one a read: a frozen one takes three times as long to make
 class Cell:
     """One key of one mount's store. `mount` is the mount's uuid, never its path."""
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -218,6 +218,7 @@ class Register(Generic[Row]):
         """Work out once which columns need more than being handed on."""
         self._make = cast("Callable[..., Row]", self.row)
         self.key_at = tuple(names.index(k) for k in self.key)
+        self._key_of = _picker(self.key_at)
         at = list(enumerate(self.columns))
         self._opened = [
             (i, c.load, c.load is _same, place(self.name, c.name)) for i, c in at if c.sealed
@@ -228,8 +229,8 @@ class Register(Generic[Row]):
         self._values = _getter([c.name for c in self.columns])
 
     def key_in(self, stored: Sequence[Scalar]) -> tuple[Scalar, ...]:
-        """Return the primary key of a row from what `dump` returned of it."""
-        return tuple([stored[at] for at in self.key_at])
+        """Return the primary key of a row from what is stored of it."""
+        return self._key_of(stored)
 
     def dump(self, row: Row, barrier: Barrier) -> tuple[Scalar, ...]:
         """Return what is stored of the row in order, sealed values encrypted, without `entry`."""
@@ -238,7 +239,7 @@ class Register(Generic[Row]):
             if out[at] is not None:
                 out[at] = dump(out[at])
         if self._opened:
-            below = place_below([out[at] for at in self.key_at])
+            below = place_below(self.key_in(out))
             for at, _, _, prefix in self._opened:
                 plain = out[at]
                 if plain is not None:
@@ -261,7 +262,7 @@ class Register(Generic[Row]):
             if values[at] is not None:
                 values[at] = load(values[at])
         if self._opened:
-            below = place_below([raw[at] for at in self.key_at])
+            below = place_below(self.key_in(raw))
             for at, load, as_it_is, prefix in self._opened:
                 if values[at] is not None:
                     plain = barrier.decrypt(prefix + below, values[at])
@@ -324,6 +325,13 @@ class Register(Generic[Row]):
         if column is None or column.sealed:
             raise ValueError(f"{self.name} has no clear column {name!r}")
         return column
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what takes the values at these places, as a tuple also where it is one."""
+    if len(places) == 1:
+        return lambda row: (row[places[0]],)
+    return itemgetter(*places)
 
 
 def _getter(names: Sequence[str]) -> Callable[[object], tuple[Any, ...]]:

@@ -22,7 +22,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -77,7 +77,7 @@ PRAGMAS = (
     f"PRAGMA journal_size_limit = {RESERVE}",
 )
 CHECKPOINT_SECONDS = 1.0
-ROWS = (64, 16, 4, 1)  # rows of one INSERT, so that few statements need preparing
+ROWS = (64, 32, 16, 8, 4, 2, 1)  # rows of one INSERT, so that few statements need preparing
 READ_ONLY = "PRAGMA query_only = ON"
 DATA_VERSION = "PRAGMA data_version"
 # What SQLite says of one statement (ERROR, TOOBIG, CONSTRAINT, MISMATCH, MISUSE, RANGE), or the
@@ -136,6 +136,13 @@ def _escaped(db: Any, sql: str, values: Values, error: Exception) -> list[tuple[
         return db.execute(sql, values).fetchall()  # type: ignore[no-any-return]
     finally:
         db.text_factory = str
+
+
+@lru_cache(maxsize=64)
+def _insert(sql: str, size: int) -> str:
+    """Return an INSERT of one row as one of so many."""
+    head, row = sql.split(" VALUES ")
+    return f"{head} VALUES {', '.join([row] * size)}"
 
 
 def _refuse_unsafe_mode(db: Any, path: Path) -> None:
@@ -219,13 +226,12 @@ class SqliteConnection:
 
         Each statement gives the interpreter away and waits to get it back: fewer are quicker.
         """
-        head, row = sql.split(" VALUES ")
         at = 0
         for size in ROWS:
             while len(values) - at >= size:
                 chunk = values[at : at + size]
                 flat = [value for each in chunk for value in each]
-                self._db.execute(f"{head} VALUES {', '.join([row] * size)}", flat)
+                self._db.execute(_insert(sql, size), flat)
                 at += size
 
     async def head(self) -> tuple[int, int]:

@@ -86,7 +86,7 @@ class JsonError(ValueError):
 def parse_object(raw: bytes) -> dict[str, Any]:
     """Read an object; JsonError for anything else, names that come twice included."""
     try:
-        found = json.loads(raw.decode(), object_pairs_hook=_distinct, parse_constant=_no_constant)
+        found = _DECODER.decode(raw.decode())
         if b"\\u" in raw:
             json.dumps(found, ensure_ascii=False).encode()  # halves of a pair are no text
     except (ValueError, RecursionError):

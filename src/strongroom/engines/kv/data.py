@@ -73,7 +73,7 @@ async def _chosen(
     call: Call, given: OneVersion, body: str
 ) -> tuple[Current, Version, Json, Touched]:
     """Find the version that is asked for; `body` names the null in a deleted one's reply."""
-    held = await find(call, given.path)
+    held = await call.store.find(current_key(given.path), Current)
     if held is None:
         raise NotFoundError
     current, number = held.value, given.version

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
 
 from strongroom.base.clock import rfc3339
 from strongroom.base.duration import format_duration
 from strongroom.engines.kv.records import Config, Current, Version
 
 
+@lru_cache(maxsize=4096)  # the same versions are read again and again
+def _written(moment: datetime) -> str:
+    return rfc3339(moment)
+
+
 def facts(version: Version, custom: Mapping[str, str] | None) -> dict[str, object]:
     """Return what stands beside a version's data."""
     return {
-        "created_time": rfc3339(version.created),
+        "created_time": _written(version.created),
         "custom_metadata": custom,
         "deletion_time": "" if version.deleted is None else rfc3339(version.deleted),
         "destroyed": version.destroyed,
