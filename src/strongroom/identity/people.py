@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from strongroom.base.errors import InputError
+from strongroom.base.wording import check_says
 from strongroom.identity.records import PEOPLE, Person
 from strongroom.identity.standing import ACTIVE, end_of, living
 from strongroom.storage.transaction import Transaction
@@ -37,8 +38,7 @@ def new_person(entity: str, now: datetime, registration: str = "") -> Person:
 
 def check_person(person: Person) -> None:
     """Raise InputError for a row that lacks what a person of this kind must have."""
-    if not person.name.strip():
-        raise InputError("name", "a person has a name")
+    check_says("name", person.name, "a person has a name", least=1)
     if person.email and not _EMAIL.fullmatch(person.email):
         raise InputError("email", "not an e-mail address")
     if person.worker not in WORKERS:
@@ -47,8 +47,7 @@ def check_person(person: Person) -> None:
         return
     if person.ends_at is None:
         raise InputError("ends_at", f"a {person.worker} has an end date")
-    if not person.contract.strip():
-        raise InputError("contract", f"a {person.worker} has a contract")
+    check_says("contract", person.contract, f"a {person.worker} has a contract", least=1)
 
 
 async def active_person(tx: Transaction, entity_id: str, now: datetime) -> Person | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from strongroom.base.errors import InputError
+from strongroom.base.wording import check_says
 from strongroom.identity.environments import Lost, read_environments
 from strongroom.identity.people import active_person
 from strongroom.identity.records import Workload
@@ -36,8 +37,9 @@ async def check_workload(tx: Transaction, workload: Workload, now: datetime) -> 
     """Raise InputError for a row without a living owner, a reason, or an environment there is."""
     if not workload.owner:
         raise InputError("owner", "a workload has an owner: the entity of an active person")
-    if not workload.justification.strip():
-        raise InputError("justification", "a workload has one")
+    check_says("justification", workload.justification, "a workload has one")
+    if workload.vendor:
+        check_says("vendor", workload.vendor, "say whose product it is", least=1)
     if not workload.environment:
         raise InputError("environment", "a workload has one")
     if workload.vendor and workload.ends_at is None:

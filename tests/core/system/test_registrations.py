@@ -77,6 +77,8 @@ class TestPeople:
         ("more", "field"),
         [
             ({"name": " "}, "name"),
+            ({"name": "\u200b"}, "name"),
+            ({"worker": "vendor", "ends_at": SOON, "contract": "\u2060"}, "contract"),
             ({"email": "no address"}, "email"),
             ({"worker": "robot"}, "worker"),
             ({"worker": "contractor", "contract": "c"}, "ends_at"),
@@ -159,6 +161,9 @@ class TestWorkloads:
             {**whole, "owner": made},
             {**whole, "environment": "nowhere"},
             {**whole, "justification": "  "},
+            {**whole, "justification": "\u200b"},
+            {**whole, "justification": "\u3164" * 9},
+            {**whole, "vendor": "\u200b", "ends_at": SOON},
             {**whole, "vendor": "them"},
         ]
 
@@ -248,7 +253,7 @@ class TestRegistrations:
     async def test_a_workload_is_bound_to_its_environment(self, ours: Room) -> None:
         ann, token = await person(ours, "ann")
         _, approver = await person(ours, "bob")
-        more = {"kind": "workload", "owner": ann, "justification": "x", "environment": "prod"}
+        more = {"kind": "workload", "owner": ann, "justification": "deploys", "environment": "prod"}
         asked = await requested(ours, token, **more)
 
         made = (await decide(ours, asked, approver)).data["entity"]
@@ -310,7 +315,7 @@ class TestRegistrations:
     async def test_nor_the_owner_of_a_workload_that_asked(self, ours: Room) -> None:
         ann, one = await person(ours, "ann")
         made = await entity(ours, "hr", policies=["all"])
-        whole = {"owner": ann, "justification": "x", "environment": "prod"}
+        whole = {"owner": ann, "justification": "deploys", "environment": "prod"}
         await ours.ask("POST", f"strongroom/workloads/{made}", whole)
         asked = await requested(ours, await acting_as(ours, made))
 
@@ -331,8 +336,32 @@ class TestRegistrations:
 
         for token in (ours.root, nobody, await ours.token("all")):
             assert (await decide(ours, asked, token)).status == 403
-        answer = await ours.ask("POST", "strongroom/registrations", wanted("other"))
-        assert answer.status == 403
+        for token in (ours.root, nobody, await ours.token("all")):
+            answer = await ours.ask("POST", "strongroom/registrations", wanted("other"), token=token)
+            assert answer.status == 403
+            assert "registration" in answer.errors[0]
+
+    async def test_nobody_asks_who_cannot_be_told_from_the_approver(self, ours: Room) -> None:
+        _, approver = await person(ours, "bob")
+        await ours.ask("POST", "sys/auth/ci", {"type": "approle"})
+        role = "auth/ci/role/r"
+        await ours.ask("POST", role, {"token_policies": ["all"]})
+        shown = {
+            "role_id": (await ours.ask("GET", f"{role}/role-id")).data["role_id"],
+            "secret_id": (await ours.ask("POST", f"{role}/secret-id", {})).data["secret_id"],
+        }
+        answer = await ours.ask("POST", "auth/ci/login", shown, token="")
+        token, made = answer.auth["client_token"], answer.auth["entity_id"]
+
+        refused = await ours.ask("POST", "strongroom/registrations", wanted(), token=token)
+
+        assert refused.status == 403
+        assert "registered person or workload" in refused.errors[0]
+        owner, _ = await person(ours, "ann")
+        whole = {"owner": owner, "justification": "deploys", "environment": "prod"}
+        assert (await ours.ask("POST", f"strongroom/workloads/{made}", whole)).status == 204
+        asked = await requested(ours, token)
+        assert (await decide(ours, asked, approver)).status == 200
 
     async def test_an_approval_takes_the_capability_on_its_path(self, ours: Room) -> None:
         _, ann = await person(ours, "ann")
@@ -400,6 +429,8 @@ class TestRegistrations:
             ({"reason": ""}, "reason"),
         ],
     )
+            ({"reason": "\u200b"}, "reason"),
+            ({"name": "\ufeff "}, "name"),
     async def test_what_cannot_be_is_not_asked_for(
         self, ours: Room, more: dict[str, object], field: str
     ) -> None:
@@ -413,6 +444,17 @@ class TestRegistrations:
 
     async def test_a_bound_approver_makes_nobody_elsewhere(self, ours: Room) -> None:
         _, ann = await person(ours, "ann")
+    async def test_a_decision_says_why_or_nothing(self, ours: Room) -> None:
+        _, ann = await person(ours, "ann")
+        _, bob = await person(ours, "bob")
+        asked = await requested(ours, ann)
+
+        path, body = f"strongroom/registrations/{asked}/deny", {"revision": 1, "because": "\u200b"}
+        answer = await ours.ask("POST", path, body, token=bob)
+
+        assert answer.status == 400
+        assert answer.errors[0].startswith("because"), answer
+
         bob, approver = await person(ours, "bob")
         asked = await requested(ours, ann)
         await ours.ask("POST", f"identity/entity/id/{bob}", {"metadata": {"environment": "prod"}})

@@ -19,6 +19,7 @@ from typing import Annotated, Final
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.ids import uuid_of
+from strongroom.base.wording import check_says
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.aliases import mounts_by_accessor
@@ -251,6 +252,8 @@ class RegistrationRoutes:
         call.details["registration"] = row.id
         if state == EXPIRED:
             raise InputError("", "the request has expired: edit it to ask again")
+        if given.because:
+            check_says("because", given.because, "say why, or leave it out")
         if state != PENDING:
             raise InputError("", f"the request is {state} already")
         if given.revision != row.revision:
@@ -326,6 +329,7 @@ class RegistrationRoutes:
         if await by_name(call, given.entity_name) is not None:
             raise InputError("entity_name", "the name is in use")
         if bool(given.alias) != bool(given.mount_accessor):
+        check_says("reason", given.reason, "say why they need it")
             raise InputError("alias", "an alias has a mount and a name")
         if given.alias:
             await self._check_alias(call, given.mount_accessor, given.alias)
