@@ -247,13 +247,13 @@ class RegistrationRoutes:
         _store(call, _decided(row, DENIED, decider, given, call.now))
 
     async def _open(self, call: SystemCall, given: Decision) -> Registration:
+        if given.because:
+            check_says("because", given.because, "say why, or leave it out")
         row = await _there(call, given.id)
         state = state_of(row, call.now)
         call.details["registration"] = row.id
         if state == EXPIRED:
             raise InputError("", "the request has expired: edit it to ask again")
-        if given.because:
-            check_says("because", given.because, "say why, or leave it out")
         if state != PENDING:
             raise InputError("", f"the request is {state} already")
         if given.revision != row.revision:
@@ -324,12 +324,12 @@ class RegistrationRoutes:
 
     async def _wish(self, call: SystemCall, given: Asked) -> Wish:
         """Return what is asked for, checked as far as it can be now."""
+        check_says("reason", given.reason, "say why they need it")
         if "/" in given.entity_name:
             raise InputError("entity_name", "cannot hold a slash")
         if await by_name(call, given.entity_name) is not None:
             raise InputError("entity_name", "the name is in use")
         if bool(given.alias) != bool(given.mount_accessor):
-        check_says("reason", given.reason, "say why they need it")
             raise InputError("alias", "an alias has a mount and a name")
         if given.alias:
             await self._check_alias(call, given.mount_accessor, given.alias)
