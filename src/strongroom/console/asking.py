@@ -73,6 +73,7 @@ class Asker:
     address: str
     port: int
     bound: Callable[[str], int] | None
+    turn: str | None = None  # of the cookie that the token was in
 
     async def ask(
         self,
@@ -97,6 +98,7 @@ class Asker:
             address=self.address,
             port=self.port,
             bound=self.bound,
+            turn=self.turn,
         )
         answer = await self.pipeline.handle(incoming)
         body = json.loads(answer.body) if answer.body else {}

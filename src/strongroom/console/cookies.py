@@ -7,7 +7,8 @@ Units  A session's cookie has no life of its own; the token and its session insi
        short one lives five minutes, as the login does that it belongs to.
 Trust  The browser holds ciphertext: a cookie that leaks is no token, and is refused from another
        address or another browser than it was given to. Who shares both with its owner can use
-       it as long as the session lives. While sealed no cookie can be read. The short one comes
+       it as long as the session lives, or until a factor is shown again, which gives
+       another cookie and ends this one. While sealed no cookie can be read. The short one comes
        with a visit from another site (`Lax`), as the provider's is; it holds no token.
 """
 
@@ -36,13 +37,15 @@ Kind = TypeVar("Kind", bound=msgspec.Struct)
 class Kept(msgspec.Struct, frozen=True):
     """A session: the token, whom it was given to, and what its forms are marked with.
 
-    `enrols`: the token can do nothing but enrol a factor.
+    `enrols`: the token can do nothing but enrol a factor. `turn` is another once a factor was shown
+    (`SignIn.turn`): then the browser gets another cookie, and this one is no good any more.
     """
 
     token: str
     client: bytes
     form: str
     enrols: bool = False
+    turn: str = ""
 
     def __repr__(self) -> str:
         return "Kept(…)"

@@ -99,17 +99,18 @@ class Entering:
 
     async def _let_in(self, visit: Visit, auth: Mapping[str, Any], to: str) -> Shown | Moved:
         enrols = ENROL in auth["policies"]
-        asker = replace(visit.asker, token=auth["client_token"])
+        asker, turn = replace(visit.asker, token=auth["client_token"], turn=None), ""
         if not enrols:
             agent = visit.client.agent[:_LONGEST_AGENT]
             told = await asker.write("strongroom/sessions", surface="console", agent=agent)
             if not told.ok:
                 await asker.ask(Operation.WRITE, "auth/token/revoke-self")
                 return _not_opened(told)
+            turn = str(told.data["turn"])
         if visit.kept is not None:
             await visit.asker.ask(Operation.WRITE, "auth/token/revoke-self")
         mark = urlsafe_b64encode(self.server.entropy(24)).decode()
-        kept = Kept(auth["client_token"], visit.client.digest, mark, enrols=enrols)
+        kept = Kept(auth["client_token"], visit.client.digest, mark, enrols=enrols, turn=turn)
         where = ENROLLING if enrols else to
         return Moved(to=where, cookies=(given(self.server.barrier, kept),))
 

@@ -150,6 +150,7 @@ class Console:
             address=request.peer[0],
             port=request.peer[1],
             bound=self._bound,
+            turn=None if kept is None or kept.enrols else kept.turn,
         )
         return Visit(
             method=request.method,

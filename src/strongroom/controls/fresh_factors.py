@@ -191,6 +191,7 @@ def _follow(entry: LogEntry, seen: dict[str, Seen], limits: Limits) -> None:
         if login.second or login.provided:
             use.factor_at, use.factor = now, entry.index
             use.kinds = frozenset((*login.second, *login.provided))
+        _begin(entry, use)
     use = use or seen.setdefault(entry.token, Seen(came=now))
     if use.opened >= 0:
         _judge_use(entry, use, now)
@@ -201,6 +202,14 @@ def _follow(entry: LogEntry, seen: dict[str, Seen], limits: Limits) -> None:
     if entry.code == OPEN and entry.ok and use.opened < 0:
         use.opened, use.idle, use.longest = entry.index, limits.idle, limits.longest
     use.last = now
+
+
+def _begin(entry: LogEntry, use: Seen) -> None:
+    """Take over the limits that a login has of its own: that of a registered person is a session."""
+    idle, longest = entry.own.get("idle"), entry.own.get("longest")
+    if isinstance(idle, int) and isinstance(longest, int):
+        use.opened = entry.index
+        use.idle, use.longest = timedelta(seconds=idle), timedelta(seconds=longest)
 
 
 def _judge_use(entry: LogEntry, use: Seen, now: datetime) -> None:

@@ -79,6 +79,10 @@ class Gate:
             return
         attempt.actor, attempt.known = session.actor, True
         if not here:
+            attempt.reason = "from another address than its token or session is for"
+            raise DeniedError
+        if incoming.turn is not None and session.turn not in ("", incoming.turn):
+            attempt.reason = "a cookie of before a factor was shown"
             raise DeniedError
         attempt.session = session
         if session.sign_in is not None:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,6 +26,7 @@ from strongroom.audit.entry import Actor
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
+from strongroom.core.proven import proven
 from strongroom.core.records import Mount
 from strongroom.core.second_factor import (
     FirstFactor,
@@ -34,6 +36,8 @@ from strongroom.core.second_factor import (
     batch_details,
     is_workload,
     issued,
+    limit_details,
+    session_limits,
 )
 from strongroom.core.views import Live, Views
 from strongroom.identity.admission import NotAdmittedError, admit
@@ -104,7 +108,8 @@ class Logins:
         attempt.details = {**attempt.details, **admitted.details}
         wanted = self.wanted(attempt, proof, entity, call.warnings)
         wanted = replace(wanted, helped_by=await self._helped_by(tx, known, proof, entity))
-        first = FirstFactor(proof=proof, standing=standing, wanted=wanted)
+        by = partial(proven, tx.barrier, live, call, (proof.role, proof.alias), proof.rules)
+        first = FirstFactor(proof=proof, standing=standing, wanted=wanted, proven=by)
         try:
             verdict = await self._second.judge(attempt, first)
         except NotAdmittedError as refused:
@@ -123,7 +128,9 @@ class Logins:
                 address=address,
                 provided=proof.factors,
                 enrolled_at=verdict.enrolled_at,
+                limits=await session_limits(tx, standing),
             )
+            attempt.details = {**attempt.details, **limit_details(signing)}
         return issued(self._tokens, tx, verdict.wanted, standing, now=call.now, signing=signing)
 
     async def _helped_by(

@@ -31,6 +31,7 @@ class Incoming:
     port: int = 0
     certificates: tuple[bytes, ...] = ()  # the client's over TLS, its own first, DER; unverified
     mfa: tuple[str, ...] = ()  # factors that were sent along with a login: `X-Vault-MFA`
+    turn: str | None = None  # of the console's cookie: `SignIn.turn` when it was given
     actor: Actor | None = None  # set for the server's own work, which needs no token
     problem: Exception | None = None  # found while decoding; answered after it is written down
     # Counts an address that asks with nobody behind it: seconds that it must wait, or 0.

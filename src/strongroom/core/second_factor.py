@@ -11,8 +11,10 @@ Vault   Login MFA in two phases and in one. A request id stands for five minutes
 Differs A refusal says the same whatever was wrong. A code is taken once, with all before it.
         Failures are counted for each entity, and lock its second factors for half an hour. The
         word `passcode=` may stand before a code anywhere, and one code meets every demand of its
-        method (OpenBao wants another for each enforcement). A waiting login whose user was deleted,
-        disabled or has left meanwhile gives no token.
+        method (OpenBao wants another for each enforcement). A waiting login is judged anew when
+        its factor is shown: one whose user was deleted, disabled or has left meanwhile, whose
+        password, role or mount was changed, or which is not admitted any more, gives no token; and
+        what is demanded is what is demanded then.
 Order   The waiting login holds what the token would be; no token exists. What was shown is spent in
         the transaction that makes the token, or with the refusal.
 Trust   Whoever has the request id and a factor gets the token. The id is kept as a keyed digest.
@@ -20,7 +22,7 @@ Trust   Whoever has the request id and a factor gets the token. The id is kept a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -68,7 +70,8 @@ from strongroom.identity.factors.records import (
 from strongroom.identity.records import NONE, Token
 from strongroom.identity.sessions import actor_of
 from strongroom.identity.shown import auth_of
-from strongroom.identity.sign_ins import API, SIGN_INS, SignIn
+from strongroom.identity.sign_ins import API, SIGN_INS, Limits, SignIn, network_of
+from strongroom.identity.sign_ins import limits as limits_now
 from strongroom.identity.standing import Standing
 from strongroom.identity.tokens import Tokens, Wanted, kept
 from strongroom.sdk.auth import Proof
@@ -97,6 +100,7 @@ class FirstFactor:
     proof: Proof
     standing: Standing
     wanted: Wanted
+    proven: Callable[[], Awaitable[str]] | None = None  # of one that was just shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,7 @@ class Signing:
     address: str
     provided: tuple[str, ...] = ()  # by a trusted provider, beside what was shown here
     enrolled_at: datetime | None = None  # the oldest of what was shown here
+    limits: Limits | None = None  # of a registered person, whose token is a session from here on
 
 
 def issued(  # noqa: PLR0913 - each is something that the token goes by
@@ -146,6 +151,8 @@ def issued(  # noqa: PLR0913 - each is something that the token goes by
 
     `signing` is None for who is no person.
     """
+    if signing is not None and signing.limits is not None:
+        wanted = no_longer(wanted, signing.limits.longest)
     made = tokens.issue(tx, wanted, now)
     if signing is not None and made.token.lookup:
         tx.put(SIGN_INS, signed_in(made.token, signing, now, wanted.helped_by))
@@ -169,7 +176,11 @@ def batch_details(wanted: Wanted) -> dict[str, object]:
 
 
 def signed_in(token: Token, signing: Signing, now: datetime, helped_by: tuple[str, ...]) -> SignIn:
-    """Return what is known of a login: a token like any other, until it is opened as a session."""
+    """Return what is known of a login: a token like any other, until it is opened as a session.
+
+    That of a registered person is one from the beginning.
+    """
+    limits, address = signing.limits, signing.address
     return SignIn(
         lookup=token.lookup,
         id=signing.id,
@@ -180,14 +191,38 @@ def signed_in(token: Token, signing: Signing, now: datetime, helped_by: tuple[st
         shown=tuple(sorted({*signing.factors, *signing.provided})),
         opened_at=now,
         seen_at=now,
-        idle=NONE,
-        ends_at=None,
+        idle=NONE if limits is None else limits.idle,
+        ends_at=None if limits is None else now + limits.longest,
         until=None,
-        address=signing.address,
+        address=address,
         agent="",
+        network=None if limits is None else network_of(address, limits.bound) or None,
         helped_by=helped_by or None,
         enrolled_at=signing.enrolled_at,
+    ).used(now)
+
+
+def no_longer(wanted: Wanted, longest: timedelta) -> Wanted:
+    """Return the token for a session that lives so long at most."""
+    return replace(
+        wanted,
+        ttl=min(wanted.ttl, longest),
+        explicit_max_ttl=min(filter(None, (wanted.explicit_max_ttl, longest))),
     )
+
+
+async def session_limits(tx: Transaction, standing: Standing) -> Limits | None:
+    """Return the limits that the login of a registered person has; None for anybody else's."""
+    return await limits_now(tx) if standing.person is not None else None
+
+
+def limit_details(signing: Signing | None) -> dict[str, object]:
+    """Return what the entry of a login says of its session."""
+    if signing is None or signing.limits is None:
+        return {}
+    idle, longest = signing.limits.idle, signing.limits.longest
+    seconds = {"idle": int(idle.total_seconds()), "longest": int(longest.total_seconds())}
+    return {"session": signing.id, **seconds}
 
 
 class SecondFactors:
@@ -224,7 +259,8 @@ class SecondFactors:
             raise NotAdmittedError(f"rule {name} asks for a factor, and this is no person's login")
         if not applies(book, comer):
             return Verdict(first.wanted, factors=first.proof.factors)
-        if asking(book.rules, comer.policies, comer.groups):  # what was shown is kept beside it
+        asked = asking(book.rules, comer.policies, comer.groups)
+        if asked or comer.registered:  # what was shown is kept beside it
             first = replace(first, wanted=replace(first.wanted, kind="service"))
         factors = await factors_of(tx, comer.entity)
         found, wanted = demanded(book, comer, factors), first.wanted
@@ -240,7 +276,7 @@ class SecondFactors:
             attempt.details |= shown_details([first.proof.shown_by], shown)
             return Verdict(wanted, factors=kinds_of(shown), enrolled_at=enrolled_at(shown))
         attempt.details["complete"] = False
-        reply = await self._wait(attempt, replace(first, wanted=wanted), found.demands, factors)
+        reply = await self._wait(attempt, first, found.demands, factors)
         return Verdict(wanted, reply)
 
     async def _wait(
@@ -272,6 +308,8 @@ class SecondFactors:
                 provided=first.proof.factors,
                 challenge=challenge,
                 expires_at=now + LASTS,
+                proven=None if first.proven is None else await first.proven(),
+                workload=first.proof.workload,
             ),
         )
         options = None
@@ -307,6 +345,23 @@ class SecondFactors:
         if found is None or found.expires_at <= now:
             raise InputError("", "invalid request ID")
         return found
+
+    async def anew(
+        self, tx: Transaction, live: Live, pending: Pending, first: FirstFactor
+    ) -> tuple[tuple[Demand, ...], Verdict]:
+        """Return what a login that waits must show as of now, and what comes of it then.
+
+        Raises FactorRefusedError for who is no person, and would get what a rule asks a factor for.
+        """
+        book, comer, wanted = await self.book(tx), comer_of(live, first), first.wanted
+        if name := refused_rule(book, comer):
+            raise FactorRefusedError(f"rule {name} asks for a factor: this is no person's login")
+        if asking(book.rules, comer.policies, comer.groups) or comer.registered:
+            wanted = replace(wanted, kind="service")
+        found = demanded(book, comer, await factors_of(tx, comer.entity))
+        if found.missing:
+            wanted = to_enrol(wanted)
+        return found.demands or pending.demands, Verdict(wanted)
 
     async def met(self, tx: Transaction, answering: Answering, now: datetime) -> list[Shown]:
         """Return the factors that were shown, if they meet every demand.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from strongroom.audit.entry import Actor, Kind
@@ -62,6 +63,11 @@ class Session:
         return self.ends_at is None or now < self.ends_at
 
     @property
+    def turn(self) -> str:
+        """What a cookie of it must hold; nothing where none is asked for."""
+        return self.sign_in.turn if self.sign_in is not None else ""
+
+    @property
     def steps_up(self) -> bool:
         """Whether it is of somebody who can be asked for a fresh factor, or was made by one."""
         opened = self.sign_in is not None and self.sign_in.surface != API
@@ -73,15 +79,25 @@ class Session:
         return until is None or now < until
 
     def from_here(self, address: str) -> bool:
-        """Whether the token may be used from this address."""
-        if not self.networks:
-            return True
-        try:
-            source = ip_address(address)
-        except ValueError:
-            return False
-        mapped = getattr(source, "ipv4_mapped", None)
-        return any((mapped or source) in network for network in self.networks)
+        """Whether the token may be used from this address, and the session that it is of."""
+        home = self.sign_in.network if self.sign_in is not None else None
+        return _within(self.networks, address) and (not home or _within(_home(home), address))
+
+
+def _within(allowed: tuple[Network, ...], address: str) -> bool:
+    if not allowed:
+        return True
+    try:
+        source = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(source, "ipv4_mapped", None)
+    return any((mapped or source) in network for network in allowed)
+
+
+@lru_cache(maxsize=4096)
+def _home(network: str) -> tuple[Network, ...]:
+    return (ip_network(network),)
 
 
 def networks(cidrs: tuple[str, ...]) -> tuple[Network, ...]:

@@ -1,8 +1,9 @@
 """Sessions of people: what a token was signed in with, when it was last used, and its limits.
 
-A person's login leaves a row beside its token: which factors were shown, and when. Opened as a
-session (`console`, `cli`), a token also ends when nobody has used it for a while, and at the
-latest after a working day, whatever its own time.
+A person's login leaves a row beside its token: which factors were shown, and when. Of a registered
+person, or once opened as a session (`console`, `cli`), a token also ends when nobody has used it
+for a while, and at the latest after a working day, whatever its own time; and it is used from where
+it was signed in, as far as `Limits.bound` says.
 
 Units   `idle` zero: no limit but the token's. `seen_at` is written at most once a minute.
 Trust   Guarded: who can write to the database can delete a row, which ends what its token may do
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 import msgspec
@@ -29,6 +31,8 @@ API, CONSOLE, CLI = "api", "console", "cli"
 WRITTEN_AFTER = timedelta(minutes=1)
 SLACK = timedelta(minutes=1)  # clocks of several nodes
 LONGEST_AGENT = 200
+ADDRESS, NETWORK, ANYWHERE = "address", "network", "off"
+PREFIXES: Final = {ADDRESS: (32, 64), NETWORK: (24, 48)}  # IPv4 and IPv6: a host has a /64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,14 @@ class SignIn:
     agent: str
     helped_by: tuple[str, ...] | None = None
     enrolled_at: datetime | None = None
+    network: str | None = None  # from which it may be used; nothing: any
     shown: tuple[str, ...] | None = None  # kinds, at the login and ever since
     entry: int | None = None
+
+    @property
+    def turn(self) -> str:
+        """What is another once a factor was shown: a cookie of before is no good then."""
+        return "" if self.factor_at is None else str(micros(self.factor_at))
 
     def used(self, at: datetime) -> SignIn:
         """Return it as used at this time."""
@@ -73,10 +83,16 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a session may be idle, and how long it lives at most."""
+    """How long a session may be idle, how long it lives at most, and from where it is used."""
 
     idle: timedelta = timedelta(minutes=15)
     longest: timedelta = timedelta(hours=12)
+    bound: str = ADDRESS
+
+    def closer(self, other: Limits) -> bool:
+        """Say whether the others let a session be used from more addresses."""
+        order = (ADDRESS, NETWORK, ANYWHERE)
+        return order.index(self.bound) < order.index(other.bound)
 
     def checked(self) -> Limits:
         """Return them, or raise InputError for limits that limit nothing, or everything."""
@@ -84,6 +100,8 @@ class Limits:
             raise InputError("idle", "from 1 minute to 8 hours")
         if not self.idle <= self.longest <= timedelta(hours=24):
             raise InputError("longest", "from `idle` to 24 hours")
+        if self.bound not in (ADDRESS, NETWORK, ANYWHERE):
+            raise InputError("bound", f"{ADDRESS}, {NETWORK} or {ANYWHERE}")
         return self
 
 
@@ -101,6 +119,19 @@ SIGN_INS = Register(
     indexes=(("id",), ("entity",), ("until",)),
     guarded=True,
 )
+
+
+def network_of(address: str, bound: str) -> str:
+    """Return the network that a session from this address is bound to; nothing for anywhere."""
+    if bound not in PREFIXES:
+        return ""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return ""  # no address: a call within the process
+    found = getattr(found, "ipv4_mapped", None) or found
+    prefix = PREFIXES[bound][found.version == 6]
+    return str(ip_network((found, prefix), strict=False))
 
 
 async def limits(tx: Transaction) -> Limits:

@@ -132,6 +132,18 @@ class Regrouping(Protocol):
         ...
 
 
+@runtime_checkable
+class Marking(Protocol):
+    """For methods that keep what a login was judged by: the hash of a password, a role's terms.
+
+    A login that waits for a second factor gives no token once the mark of its subject is another.
+    """
+
+    async def mark(self, call: Call, role: str, alias: str) -> str:
+        """Return a digest that changes with any of it; DeniedError if the subject is gone."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """Somebody who could log in: the method's name for them, their alias, their tokens' rules."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.core.system.people import Person, person, requirement
+from tests.core.system.people import PASSWORD, Person, person, requirement, validate
 from tests.core.system.room import Answer, Room, room
 from tests.core.system.test_groups import storage
 
@@ -115,3 +116,138 @@ async def test_a_rule_of_none_stands_alone(tmp_path: Path, kinds: list[str]) -> 
         answer = await r.ask("POST", "strongroom/factors/rules/loose", rule)
 
         assert answer.status == 400
+
+
+# -- a login that waits
+
+
+async def waiting(r: Room) -> tuple[Person, Answer]:
+    ada = await enrolled(r, "ada")
+    answer = await ada.log_in()
+    assert requirement(answer)
+    return ada, answer
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("auth/up/users/ada/password", {"password": "another"}),
+        ("auth/up/users/ada/password", {"password": PASSWORD}),  # even the same one
+        ("auth/up/users/ada", {"token_bound_cidrs": ["10.0.0.0/8"]}),
+        ("auth/up/users/ada", {"token_policies": ["more"]}),
+        ("sys/auth/up/tune", {"max_lease_ttl": "30m"}),
+        ("strongroom/people/{}/leave", {}),
+    ],
+)
+async def test_gives_nothing_after_what_it_was_judged_by_has_changed(
+    tmp_path: Path, path: str, given: dict[str, object]
+) -> None:
+    async with room(tmp_path) as r:
+        ada, answer = await waiting(r)
+        changed = await r.ask("POST", path.format(ada.entity), given)
+        assert changed.status in (200, 204), changed
+
+        refused = await validate(r, answer, totp=ada.next_code())
+
+        assert refused.status in (400, 403)  # of who left nothing waits any more
+        assert not (refused.body or {}).get("auth")
+
+
+async def test_waits_for_what_is_demanded_by_then(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        ada, answer = await waiting(r)
+        rule = {"policies": ["own-factors"], "kinds": ["webauthn"]}
+        await r.ask("POST", "strongroom/factors/rules/keys", rule)
+
+        done = await validate(r, answer, totp=ada.next_code())
+
+        assert done.status == 200
+        assert done.auth["policies"] == ["enrol-factors"]
+
+
+async def test_gives_its_token_where_nothing_has_changed(tmp_path: Path, storage: str) -> None:
+    async with room(tmp_path, storage=storage) as r:
+        ada, answer = await waiting(r)
+        await r.ask("POST", "auth/up/users/bob", {"password": "of somebody else"})
+
+        done = await validate(r, answer, totp=ada.next_code())
+
+        assert done.status == 200
+        assert "own-factors" in done.auth["policies"]
+
+
+# -- the limits of what comes of it
+
+
+async def test_a_persons_token_is_a_session_though_nobody_opened_it(
+    tmp_path: Path, storage: str
+) -> None:
+    async with room(tmp_path, storage=storage) as r:
+        ada = await enrolled(r, "ada")
+        answer = await ada.must_show_code()
+        entry = (await r.last())["unmapped"]
+        for _ in range(3):
+            r.clock.advance(timedelta(minutes=14))
+            assert (await ada.ask("GET", "auth/token/lookup-self")).status == 200
+
+        r.clock.advance(timedelta(minutes=15))
+
+        assert (await ada.ask("GET", "auth/token/lookup-self")).status == 403
+        assert answer.auth["lease_duration"] == 12 * 3600
+        assert (entry["idle"], entry["longest"]) == (900, 43200)
+
+
+async def test_it_ends_after_its_longest_and_is_renewed_no_further(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        ada = await enrolled(r, "ada")
+        await ada.must_show_code()
+        for _ in range(71):
+            r.clock.advance(timedelta(minutes=10))
+            assert (await ada.ask("POST", "auth/token/renew-self")).status == 200
+
+        r.clock.advance(timedelta(minutes=11))
+
+        assert (await ada.ask("GET", "auth/token/lookup-self")).status == 403
+
+
+async def test_a_person_gets_no_batch_token_which_could_not_be_ended(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        ada = await enrolled(r, "ada")
+        await r.ask("POST", "auth/up/users/ada", {"token_type": "batch"})
+
+        answer = await ada.must_show_code()
+
+        assert answer.auth["token_type"] == "service"
+
+
+@pytest.mark.parametrize(
+    ("bound", "near", "far"),
+    [("address", 403, 403), ("network", 200, 403), ("off", 200, 200)],
+)
+async def test_it_is_used_from_where_it_was_signed_in(
+    tmp_path: Path, bound: str, near: int, far: int
+) -> None:
+    async with room(tmp_path) as r:
+        limits = {"idle": "15m", "longest": "12h", "bound": bound}
+        assert (await r.ask("POST", "strongroom/sessions/limits", limits)).status == 204
+        ada = await enrolled(r, "ada")
+        await ada.must_show_code()
+
+        async def status(address: str) -> int:
+            path = "auth/token/lookup-self"
+            return (await r.ask("GET", path, token=ada.token, address=address)).status
+
+        assert await status("127.0.0.1") == 200
+        assert await status("127.0.0.9") == near
+        assert await status("192.0.2.1") == far
+        assert await status("::ffff:127.0.0.1") == 200
+
+
+async def test_from_where_is_one_of_three_words(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        limits = {"idle": "15m", "longest": "12h", "bound": "anywhere"}
+
+        answer = await r.ask("POST", "strongroom/sessions/limits", limits)
+
+        assert answer.status == 400
+        assert answer.errors[0].startswith("bound")

@@ -268,6 +268,14 @@ class JwtAuth:
             raise DeniedError
         return _rules(call, found)
 
+    async def mark(self, call: Call, role: str, alias: str) -> str:
+        """Return a digest of the role's terms, and of whom the mount trusts."""
+        found = await find_role(call, role)
+        if found is None or not alias:
+            raise DeniedError
+        terms = repr((found, await call.store.find("config", Config)))
+        return call.fingerprint(terms.encode()).hex()
+
     async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
         """Return roles by name: what comes in by one is known beforehand, if not who."""
         names = await call.store.names("role/", after=after, limit=limit)

@@ -202,6 +202,13 @@ class Userpass:
             raise DeniedError
         return rules_of(user)
 
+    async def mark(self, call: Call, role: str, alias: str) -> str:
+        """Return a digest of the password's hash, which is another each time one is set."""
+        user = await _find(call, role)
+        if user is None or role != alias:
+            raise DeniedError
+        return call.fingerprint(user.hash.reveal()).hex()
+
     async def forget(self, call: Call, alias: str) -> int:
         """Delete the user whose alias this is."""
         found = await self.remembers(call, alias)

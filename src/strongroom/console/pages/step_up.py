@@ -2,6 +2,7 @@
 
 Trust  What was sent and refused is carried in the page, sealed, and goes on only in the session
        that sent it, only to the path it was for, and only by a button that the person presses.
+       Whoever has shown one gets another cookie; the one before is refused from then on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from strongroom.console.asking import FORBIDDEN
-from strongroom.console.cookies import opened, sealed
+from strongroom.console.cookies import given, opened, sealed
 from strongroom.console.returning import afterwards
 from strongroom.console.showing import showing, shown_in
 from strongroom.console.visit import MARK, Moved, Page, Shown, Visit
@@ -77,19 +78,27 @@ class StepUp:
     async def show(self, visit: Visit) -> Shown | Moved:
         """Show one, and go on."""
         to, carried = afterwards(visit.form), visit.form.get("carried", "")
-        given = shown_in(visit.form)
-        if not given:
+        answer = shown_in(visit.form)
+        if not answer:
             said = ("Type a code, or use your security key.",)
             return await self._form(visit, to, carried, said, 400)
-        told = await visit.asker.write("strongroom/step-up", **given)
+        told = await visit.asker.write("strongroom/step-up", **answer)
         if not told.ok:
             return await self._form(visit, to, carried, told.errors, told.status)
+        cookies = self._another_cookie(visit, str(told.data["turn"]))
         held = opened(self.server.barrier, _PURPOSE, carried, Carried) if carried else None
         mark = "" if visit.kept is None else visit.kept.form
         if held is None or not hmac.compare_digest(held.form.encode(), mark.encode()):
-            return Moved(to=to)
+            return Moved(to=to, cookies=cookies)
         data = {"path": held.path, "fields": held.fields, "back": to, "index": told.index}
-        return Shown(template="resume.html", data=data)
+        return Shown(template="resume.html", data=data, cookies=cookies)
+
+    def _another_cookie(self, visit: Visit, turn: str) -> tuple[str, ...]:
+        """Return the cookie of a session that may do more now; the one before is none any more."""
+        if visit.kept is None:
+            return ()
+        kept = msgspec.structs.replace(visit.kept, turn=turn)
+        return (given(self.server.barrier, kept),)
 
 
 def step_up_for(path: str) -> str:

@@ -32,7 +32,13 @@ from strongroom.base.secret import Secret
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.request import SystemCall
 from strongroom.core.router import Operation
-from strongroom.core.second_factor import ENROLS_FOR, Signing, issued, to_enrol
+from strongroom.core.second_factor import (
+    ENROLS_FOR,
+    Signing,
+    issued,
+    session_limits,
+    to_enrol,
+)
 from strongroom.core.server import Server
 from strongroom.core.system.administrator import (
     ADMINISTRATOR,
@@ -189,7 +195,12 @@ class BootstrapRoutes:
             alias=name,
             mount=mount.uuid,
         )
-        signing = Signing(id=uuid_of(call.entropy(16)), factors=(), address=call.address)
+        signing = Signing(
+            id=uuid_of(call.entropy(16)),
+            factors=(),
+            address=call.address,
+            limits=await session_limits(tx, standing),
+        )
         reply, call.actor = issued(
             server.tokens, tx, to_enrol(wanted), standing, now=call.now, signing=signing
         )

@@ -2,38 +2,46 @@
 
 Vault   The request id of the login, and what is shown by the id or name of a method.
 Differs Words of a refusal, which are the same for all: see `core.second_factor`.
-Order   Found → who waits may still log in → what is shown meets all demands → the token, and the
-        waiting login ends, in one transaction. A challenge is answered once, rightly or not.
+Order   Found → who waits may still log in, by what the first factor was judged by → what is shown
+        meets all that is demanded now → the token, and the waiting login ends, in one transaction.
+        A challenge is answered once, rightly or not.
 Trust   Open to whoever has a request id. Wrong codes count against the entity.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hmac import compare_digest
 from typing import Annotated
 
 import msgspec
 
 from strongroom.base.errors import DeniedError, InputError
 from strongroom.base.ids import uuid_of
+from strongroom.core.proven import proven
 from strongroom.core.request import SystemCall
 from strongroom.core.second_factor import (
     Answering,
+    FirstFactor,
     Signing,
     actor_waiting,
     batch_details,
     enrolled_at,
+    is_workload,
     issued,
     kinds_of,
+    limit_details,
+    session_limits,
     shown_details,
 )
 from strongroom.core.server import Server
 from strongroom.core.system.token import plugin_call
 from strongroom.core.views import Live
+from strongroom.identity.admission import Registering, registering
 from strongroom.identity.factors.checking import FactorRefusedError
 from strongroom.identity.factors.records import MFA_PENDING, Pending
-from strongroom.identity.standing import Standing, standing_of
-from strongroom.sdk.auth import AuthMethod
+from strongroom.identity.standing import standing_of
+from strongroom.sdk.auth import AuthMethod, Proof, TokenRules
 from strongroom.sdk.engine import Endpoint, Help, Json, Reply, Route
 
 
@@ -72,10 +80,12 @@ class MfaValidation:
         payload = _payload(given.mfa_payload)
         pending = await second.find(tx, given.mfa_request_id, call.now)
         call.details |= {"login": pending.path, "factors": list(pending.shown)}
-        standing = await self._standing(call, pending)
+        live, first = await self._first(call, pending)
+        standing = first.standing
+        demands, verdict = await second.anew(tx, live, pending, first)
         answering = Answering(
             entity=standing.entity.id,
-            demands=pending.demands,
+            demands=demands,
             given=payload,
             challenge=pending.challenge,
         )
@@ -88,21 +98,28 @@ class MfaValidation:
             raise FactorRefusedError(error.reason, (*error.rows, *asked), error.details) from None
         call.details |= shown_details(pending.shown, shown)
         tx.delete(MFA_PENDING, pending.lookup)
-        call.details |= batch_details(pending.wanted)
+        call.details |= batch_details(verdict.wanted)
         signing = Signing(
             id=uuid_of(call.entropy(16)),
             factors=kinds_of(shown),
             address=call.address,
             provided=pending.provided or (),
             enrolled_at=enrolled_at(shown),
+            limits=await session_limits(tx, standing),
         )
+        call.details |= limit_details(signing)
         reply, call.actor = issued(
-            self._server.tokens, tx, pending.wanted, standing, now=call.now, signing=signing
+            self._server.tokens,
+            tx,
+            verdict.wanted,
+            standing,
+            now=call.now,
+            signing=None if is_workload(standing, first.proof.workload) else signing,
         )
         return reply
 
-    async def _standing(self, call: SystemCall, pending: Pending) -> Standing:
-        """Return who waits. Raises FactorRefusedError where they could not log in any more."""
+    async def _first(self, call: SystemCall, pending: Pending) -> tuple[Live, FirstFactor]:
+        """Return the login that waits. Raises FactorRefusedError where it would fail by now."""
         tx, views = call.transaction, self._server.views
         standing = await standing_of(tx, pending.entity, await views.graph(tx))
         if standing is None:
@@ -110,20 +127,39 @@ class MfaValidation:
         call.actor = actor_waiting(standing, pending.path)
         if standing.entity.disabled or standing.over(call.now):
             raise FactorRefusedError("the entity is disabled, or its end has come")
+        if not standing.active(call.now) and await registering(tx) is Registering.REQUIRED:
+            raise FactorRefusedError("neither a registered person nor a registered workload")
         mounts = (await views.mounts(tx)).by_path.values()
-        found = [live for live in mounts if live.row.uuid == pending.mount]
-        if not found or not await _still_holds(call, found[0], pending):
+        live = next((live for live in mounts if live.row.uuid == pending.mount), None)
+        rules = None if live is None else await _still_holds(call, live, pending)
+        if live is None or rules is None:
             raise FactorRefusedError("the auth method does not know the subject any more")
-        return standing
+        proof = Proof(
+            alias=pending.alias,
+            shown_by=pending.shown[0],
+            rules=rules,
+            role=pending.role,
+            factors=pending.provided or (),
+            workload=bool(pending.workload),
+        )
+        return live, FirstFactor(proof=proof, standing=standing, wanted=pending.wanted)
 
 
-async def _still_holds(call: SystemCall, live: Live, pending: Pending) -> bool:
+async def _still_holds(call: SystemCall, live: Live, pending: Pending) -> TokenRules | None:
+    """Return the rules of the tokens; None where the subject is gone.
+
+    Raises FactorRefusedError where anything was changed that the first factor was judged by.
+    """
     method: AuthMethod = live.plugin  # type: ignore[assignment]  # what makes tokens is one
+    asked, subject = plugin_call(call, live), (pending.role, pending.alias)
     try:
-        await method.still_holds(plugin_call(call, live), pending.role, pending.alias)
+        rules = await method.still_holds(asked, *subject)
+        now = await proven(call.transaction.barrier, live, asked, subject, rules)
     except DeniedError:
-        return False
-    return True
+        return None
+    if not compare_digest(now.encode(), (pending.proven or "").encode()):
+        raise FactorRefusedError("what the first factor was judged by was changed since")
+    return rules
 
 
 def _payload(given: Json | None) -> dict[str, list[str]]:

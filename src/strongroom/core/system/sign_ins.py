@@ -1,6 +1,7 @@
 """`strongroom/sessions…`: sessions of people, opened, listed, ended; and their limits.
 
-Vault   Not Vault's. A token that was never opened as a session has no limits but its own.
+Vault   Not Vault's. The token of somebody who is not registered as a person has no limits but its
+        own until it is opened as a session.
 Trust   Whoever holds a token can open it as a session, which only shortens its life, and list and
         end the sessions of its own entity. A reply shows where a session is used from, never
         its token nor the token's accessor. Longer limits are an alert in the entry.
@@ -20,13 +21,17 @@ from strongroom.identity.makers import check_own
 from strongroom.identity.records import TOKENS
 from strongroom.identity.sessions import Session
 from strongroom.identity.sign_ins import (
+    ADDRESS,
+    ANYWHERE,
     CLI,
     CONSOLE,
     LONGEST_AGENT,
+    NETWORK,
     SIGN_INS,
     Limits,
     SignIn,
     limits,
+    network_of,
     put_limits,
 )
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Page, Reply, Route
@@ -69,6 +74,13 @@ class LimitsGiven:
 
     idle: Annotated[timedelta, Help("Unused for so long, a session ends.")]
     longest: Annotated[timedelta, Help("A session lives so long at most.")]
+    bound: Annotated[
+        str,
+        Help(
+            "From where it is used: the address of its sign-in, the network of that, or off.",
+            choices=(ADDRESS, NETWORK, ANYWHERE),
+        ),
+    ] = ADDRESS
 
 
 class SignInRoutes:
@@ -139,6 +151,7 @@ class SignInRoutes:
             idle=min(opened.idle or allowed.idle, allowed.idle),
             ends_at=opened.ends_at or opened.opened_at + allowed.longest,
             agent=given.agent[:LONGEST_AGENT],
+            network=opened.network or network_of(call.address, allowed.bound) or None,
         ).used(call.now)
         call.transaction.put(SIGN_INS, opened)
         call.transaction.changed(f"token:{opened.lookup.hex()}")
@@ -175,15 +188,16 @@ class SignInRoutes:
 
     async def show_limits(self, call: SystemCall, _: Nothing) -> Reply:
         found = await limits(call.transaction)
-        return Reply({"idle": found.idle, "longest": found.longest})
+        return Reply({"idle": found.idle, "longest": found.longest, "bound": found.bound})
 
     async def set_limits(self, call: SystemCall, given: LimitsGiven) -> None:
         old = await limits(call.transaction)
-        new = Limits(idle=given.idle, longest=given.longest).checked()
+        new = Limits(idle=given.idle, longest=given.longest, bound=given.bound).checked()
         put_limits(call.transaction, new)
-        if new.idle > old.idle or new.longest > old.longest:
+        if new.idle > old.idle or new.longest > old.longest or old.closer(new):
             call.details |= {"loosened": True, "alert": LOOSENED}
         call.details |= {
+            "bound": given.bound,
             "idle": int(given.idle.total_seconds()),
             "longest": int(given.longest.total_seconds()),
         }
@@ -203,6 +217,8 @@ def shown(sign_in: SignIn) -> dict[str, object]:
         "end_time": sign_in.ends_at,
         "address": sign_in.address,
         "agent": sign_in.agent,
+        "network": sign_in.network or "",
+        "turn": sign_in.turn,
         "entry": sign_in.entry,
     }
 

@@ -158,7 +158,8 @@ class Pending:
     """A login whose first factor was shown. No token exists yet; `wanted` says what it would be.
 
     It is found by a keyed digest of the request id. `role` and `alias` are the auth method's, so
-    that it can be asked once more.
+    that it can be asked once more. `proven` is a digest of what the first factor was judged by, and
+    `workload` what the method said of it; one without was begun by an older server, and is over.
     """
 
     lookup: bytes
@@ -173,6 +174,8 @@ class Pending:
     challenge: bytes | None
     expires_at: datetime
     provided: tuple[str, ...] | None = None  # factors that a trusted provider saw
+    proven: str | None = None
+    workload: bool | None = None
     entry: int | None = None
 
 
