@@ -427,10 +427,10 @@ class TestRegistrations:
             ({"worker": "vendor"}, "ends_at"),
             ({"kind": "workload"}, "owner"),
             ({"reason": ""}, "reason"),
-        ],
-    )
             ({"reason": "\u200b"}, "reason"),
             ({"name": "\ufeff "}, "name"),
+        ],
+    )
     async def test_what_cannot_be_is_not_asked_for(
         self, ours: Room, more: dict[str, object], field: str
     ) -> None:
@@ -442,8 +442,6 @@ class TestRegistrations:
         assert answer.status == 400
         assert answer.errors[0].startswith(field), answer
 
-    async def test_a_bound_approver_makes_nobody_elsewhere(self, ours: Room) -> None:
-        _, ann = await person(ours, "ann")
     async def test_a_decision_says_why_or_nothing(self, ours: Room) -> None:
         _, ann = await person(ours, "ann")
         _, bob = await person(ours, "bob")
@@ -455,6 +453,8 @@ class TestRegistrations:
         assert answer.status == 400
         assert answer.errors[0].startswith("because"), answer
 
+    async def test_a_bound_approver_makes_nobody_elsewhere(self, ours: Room) -> None:
+        _, ann = await person(ours, "ann")
         bob, approver = await person(ours, "bob")
         asked = await requested(ours, ann)
         await ours.ask("POST", f"identity/entity/id/{bob}", {"metadata": {"environment": "prod"}})
