@@ -1,11 +1,14 @@
 """T36: no rule grants more than its purpose can need.
 
 Population  Every rule of every stored policy.
-Holds when  Its pattern does not cover a whole protected environment, it is no wildcard over
-            everything, and it does not grant sudo on a wildcard; or the policy is on the list of
-            approved ones.
+Holds when  The rules of its policy do not cover a protected environment together, it grants no
+            name whatever at the root of one, in any folder that its mount or its patterns have
+            there, it is no wildcard over everything, it does not change anything whatever that the
+            server has of its own, and it does not grant sudo on a wildcard; or the policy is on
+            the list of approved ones.
 Not judged  Nothing.
-Trust       The policy root is no stored policy: T12 tells of it.
+Trust       The policy root is no stored policy: T12 tells of it. What a rule grants that a denial
+            of its own policy takes back whole counts as not granted.
 """
 
 from __future__ import annotations
@@ -44,11 +47,23 @@ CONTROL = ControlTest(
     kind=Kind.POP,
     population="Every rule of every stored policy, as of the run",
     procedure=(
-        "Compared the set of paths of each rule with those of each protected environment, and "
-        "looked for wildcards over everything and for sudo on wildcards."
+        "Compared the set of paths that the rules of each policy grant together with those of each "
+        "protected environment, and each rule with the roots of those: where the last wildcard of "
+        "each of its patterns stands, below any folder, and where each mount in it begins to name "
+        "something. Looked for wildcards over everything, for changes of anything that the server "
+        "has of its own, and for sudo on wildcards."
     ),
-    holds_when="No rule covers everything or a protected environment, none has sudo on a wildcard.",
-    limits="It judges the shape of rules, not whether their holders need them.",
+    holds_when=(
+        "No policy covers a protected environment, and no rule grants whatever name at the root "
+        "of one; none covers everything, or changes anything of the server's own; none has sudo on "
+        "a wildcard."
+    ),
+    limits=(
+        "It judges the shape of rules, not whether their holders need them: a policy that names "
+        "each secret of an environment is narrow here. Policies of one holder are not joined, and "
+        "denials of another policy are not counted. The policy `administrator` of "
+        "`strongroom/bootstrap` is broad, and is an exception."
+    ),
     parameters={"approved_policies": list(APPROVED)},
     evaluate=evaluate,
 )

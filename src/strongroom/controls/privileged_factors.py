@@ -1,8 +1,8 @@
 """T08: whoever decides what others may do logs in by a factor that cannot be phished.
 
 Population  Every active person with privileges: one under a rule that asks for a security key, or
-            whose policies cover everything or a whole protected environment, grant sudo on a
-            wildcard, or change policies, ways in, mounts, people or rules.
+            whose policies cover everything or a protected environment, or any name at the root
+            of one, grant sudo on a wildcard, or change policies, ways in, mounts, people or rules.
 Holds when  The last login of the period showed a security key that verified its user. Of who did
             not log in: such a key is enrolled.
 Not judged  A row that is not as it was written; a login whose entry was cut; one that a provider

@@ -51,6 +51,7 @@ CHUNK = 500
 OWN = "control:"  # entities of probes; they are gone when a probe is over
 ROOT = Policy(name="root", rules=())
 PAGE = f"{TOKENS.select} WHERE lookup > ? ORDER BY lookup LIMIT {CHUNK}"
+SERVER = ("auth/", "identity/", "strongroom/", "sys/")  # what it serves of its own
 SAMPLE = "any"  # stands for a wildcard where a path is needed
 
 
@@ -246,6 +247,7 @@ class Facts:
                     capabilities=tuple(names(rule.capabilities)),
                     within=tuple(breadth.within),
                     roots=tuple(breadth.roots),
+                    whole=tuple(each for each in SERVER if inside(rule.path, each)),
                     entry=row.entry,
                 )
 

@@ -10,6 +10,8 @@ from typing import Protocol
 from strongroom.sdk.administration import administers
 from strongroom.sdk.batch_tokens import BatchToken
 
+CHANGES = frozenset({"create", "update", "patch", "delete"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveToken:
@@ -102,7 +104,7 @@ class RuleFact:
 
     `within` are the protected environments that the rules of its policy cover together, this one
     a part of each. `roots` are those at whose root it grants whatever there may be, with where
-    that is.
+    that is. `whole` are the mounts of the server itself that it covers.
     """
 
     policy: str
@@ -111,20 +113,20 @@ class RuleFact:
     within: tuple[str, ...]
     entry: int | None
     roots: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
 
     @property
     def broad(self) -> str:
         """Say how it grants more than a task takes; nothing if it does not."""
         wild = self.pattern.endswith("*") or "+" in self.pattern.split("/")
-        changes = CHANGES & set(self.capabilities)
         if self.pattern.strip("+/") in ("*", ""):
             return "covers every path there is"
         if self.within:
             return f"covers all of {', '.join(self.within)}, by itself or with its policy"
         if self.roots:
             return f"takes any name at the root of {', '.join(self.roots)}"
-        if changes and (whole := [o for o in OWN if _covers(self.pattern, o)]):
-            return f"changes anything under {', '.join(whole)}"
+        if self.whole and CHANGES & set(self.capabilities):
+            return f"changes anything under {', '.join(self.whole)}"
         if wild and "sudo" in self.capabilities:
             return "grants sudo on a wildcard"
         return ""
