@@ -42,6 +42,8 @@ async def known(served: Served) -> Known:
         person = {"name": f"{name} {NASTY}", "email": f"{name}@example.test"}
         await did("POST", f"strongroom/people/{made}", person)
         ids[name] = made
+    loose = {"policies": ["admin"], "kinds": ["none"]}  # pages are tested here, and not factors
+    await did("POST", "strongroom/factors/rules/loose", loose)
     await did("POST", "strongroom/environments/production", {"paths": ["secret/prod/*"]})
     job = (await did("POST", "identity/entity", {"name": "job"}))["id"]
     given = {"owner": ids["ada"], "justification": NASTY, "environment": "production"}

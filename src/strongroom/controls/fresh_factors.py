@@ -1,7 +1,8 @@
 """T16: people showed a fresh factor for what is sensitive, and idle sessions ended.
 
 Population  Every request that a person was served in the period and that a rule asks a fresh
-            factor for; and every session that was opened in the period.
+            factor for; and every session that was opened in the period, as each login of a
+            registered person is one.
 Holds when  A factor was shown with the same token within the rule's time before, at the login or
             as a step-up. Nothing was served to a session after it had been idle for its time, nor
             after its longest.
@@ -205,7 +206,7 @@ def _follow(entry: LogEntry, seen: dict[str, Seen], limits: Limits) -> None:
 
 
 def _begin(entry: LogEntry, use: Seen) -> None:
-    """Take over the limits that a login has of its own: that of a registered person is a session."""
+    """Take over the limits of a login that is a session: a registered person's."""
     idle, longest = entry.own.get("idle"), entry.own.get("longest")
     if isinstance(idle, int) and isinstance(longest, int):
         use.opened = entry.index
