@@ -345,3 +345,24 @@ async def test_environments_are_listed_and_shown(r: Room) -> None:
         "description": "",
     }
     assert missing.status == 404
+
+
+async def test_one_that_somebody_is_bound_to_is_not_deleted(r: Room) -> None:
+    ids = []
+    for name, metadata in (("ann", {}), ("bob", {"environment": "prod"}), ("ci", {})):
+        given = {"name": name, "metadata": metadata}
+        ids.append((await r.ask("POST", "identity/entity", given)).data["id"])
+    ann, bob, ci = ids
+    for each in (ann, bob):
+        assert (await r.ask("POST", f"strongroom/people/{each}", {"name": "x"})).status == 204
+    whole = {"owner": ann, "justification": "deploys", "environment": "prod"}
+    assert (await r.ask("POST", f"strongroom/workloads/{ci}", whole)).status == 204
+
+    refused = await r.ask("DELETE", "strongroom/environments/prod")
+
+    assert refused.status == 400
+    assert "1 workloads and 1 people" in refused.errors[0]
+    assert (await r.ask("DELETE", "strongroom/environments/staging")).status == 204
+    await r.ask("POST", f"strongroom/people/{bob}/leave", {})
+    await r.ask("POST", f"strongroom/workloads/{ci}/decommission", {})
+    assert (await r.ask("DELETE", "strongroom/environments/prod")).status == 204

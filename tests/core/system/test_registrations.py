@@ -325,9 +325,12 @@ class TestRegistrations:
         ann, one = await person(ours, "ann")
         _, approver = await person(ours, "bob")
         asked = await requested(ours, one)
-        await ours.ask("DELETE", f"identity/entity/id/{ann}")
+        await ours.ask("POST", f"strongroom/people/{ann}/leave", {})
+        gone = await ours.ask("DELETE", f"identity/entity/id/{ann}")
+        assert gone.status == 204, gone
 
-        assert (await decide(ours, asked, approver)).status == 403
+        answer = await decide(ours, asked, approver)
+        assert (answer.status, answer.errors) == (400, ["the request is withdrawn already"])
 
     async def test_only_an_active_person_decides_and_only_an_entity_asks(self, ours: Room) -> None:
         _, one = await person(ours, "ann")
@@ -337,7 +340,9 @@ class TestRegistrations:
         for token in (ours.root, nobody, await ours.token("all")):
             assert (await decide(ours, asked, token)).status == 403
         for token in (ours.root, nobody, await ours.token("all")):
-            answer = await ours.ask("POST", "strongroom/registrations", wanted("other"), token=token)
+            answer = await ours.ask(
+                "POST", "strongroom/registrations", wanted("other"), token=token
+            )
             assert answer.status == 403
             assert "registration" in answer.errors[0]
 

@@ -5,6 +5,7 @@ Trust   Whoever may write here moves boundaries. To loosen one (fewer paths, not
         or delete it asks for sudo; a caller that is bound to an environment can do neither, nor
         make one. A boundary never lies across the server's own paths, so that it can be undone.
         So does writing or deleting one that is lost (`identity.environments`), which repairs it.
+        One that workloads or people are bound to is not deleted: nothing would hold them.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from strongroom.identity.environments import (
     read_environments,
 )
 from strongroom.identity.policy.pattern import problem, shape
-from strongroom.identity.records import Environment
+from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Environment
+from strongroom.identity.standing import ACTIVE, environment_of
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
+from strongroom.storage.transaction import Transaction
 
 MOST_PATHS, LONGEST_PATH = 256, 512
 MOST_WRITTEN = 4000  # bytes of all paths as JSON: an entry of the log holds them whole
@@ -114,8 +117,20 @@ class EnvironmentRoutes:
         if stored.find(given.name) is None and not repairs:
             return
         _check_sudo(call)
+        await _check_empty(call.transaction, given.name)
         await drop_environment(call.transaction, given.name)
         call.details |= {"boundary": given.name, "loosened": True}
+
+
+async def _check_empty(tx: Transaction, name: str) -> None:
+    """Raise InputError for an environment that somebody is bound to: nothing would hold them."""
+    workloads = [row for row in await tx.all(WORKLOADS, state=ACTIVE) if row.environment == name]
+    people = 0
+    for row in await tx.all(PEOPLE, state=ACTIVE):
+        people += await environment_of(tx, await tx.get(ENTITIES, row.entity)) == name
+    if workloads or people:
+        found = f"{len(workloads)} workloads and {people} people are bound to it"
+        raise InputError("name", f"{found}: register them elsewhere, or end them, first")
 
 
 def _shown(stored: Environments, name: str) -> dict[str, object]:

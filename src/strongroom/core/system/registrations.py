@@ -38,7 +38,12 @@ from strongroom.core.system.workloads import (
     put_workload,
     shown_workload,
 )
-from strongroom.identity.deciding import MayNotDecideError, check_decider, known_as
+from strongroom.identity.deciding import (
+    MayNotDecideError,
+    check_decider,
+    is_registered,
+    known_as,
+)
 from strongroom.identity.entities import ENVIRONMENT, Known, new_alias, new_entity
 from strongroom.identity.people import WORKERS, new_person
 from strongroom.identity.records import (
@@ -174,7 +179,7 @@ class RegistrationRoutes:
 
     async def ask(self, call: SystemCall, given: Asked) -> Reply:
         """Ask for an identity; the requester is the caller's entity."""
-        requesters = _requesters(call)
+        requesters = await _requesters(call)
         wish = await self._wish(call, given)
         row = Registration(
             id=uuid_of(call.entropy(16)),
@@ -198,7 +203,7 @@ class RegistrationRoutes:
 
     async def edit(self, call: SystemCall, given: Edited) -> Reply:
         """Write a request anew; whoever does is one who asks, and it is a new question."""
-        asking = _requesters(call)
+        asking = await _requesters(call)
         old = await _there(call, given.id)
         if old.state in (APPROVED, WITHDRAWN):
             raise InputError("", f"the request is {old.state}: make a new one")
@@ -398,14 +403,16 @@ async def _groups(call: SystemCall, wanted: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _requesters(call: SystemCall) -> tuple[str, ...]:
+async def _requesters(call: SystemCall) -> tuple[str, ...]:
     """Return the caller's entity first, and those whom its token stems from.
 
-    Without an entity, nobody could be told from who decides.
+    Without an entity that is registered, nobody could be told from who decides.
     """
     if call.session is None or call.session.entity is None:
         raise DeniedError("only an entity asks for a registration")
     own = call.session.entity.id
+    if not await is_registered(call.transaction, own):
+        raise DeniedError("only a registered person or workload asks for a registration")
     return (own, *(each for each in call.makers if each != own))
 
 
