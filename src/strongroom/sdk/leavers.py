@@ -153,7 +153,8 @@ async def judged(
             late = gone[ended.entity].since if last and ended.entity in gone else None
             yield _of_ending(subject, ended, late, holds=last and ended.entity in live)
     for entity, row in gone.items():
-        if entity not in leaving.gone and row.since < period.end:
+        merged = leaving.same.now(entity) != entity  # who they are now is judged
+        if entity not in leaving.gone and not merged and row.since < period.end:
             proof = () if row.entry is None else (row.entry,)
             yield Item(row.subject, False, f"{row.why}, and no entry ended what it had", proof)
 

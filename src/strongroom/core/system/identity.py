@@ -5,7 +5,9 @@ Vault   Entities by id or name; writing one that exists changes what was sent. A
         with its `kind`. Groups and merging: `core.system.groups`, `core.system.merging`.
 Differs Names of entities are case-sensitive. A request that OpenBao answers with 500 for what
         was sent (metadata beyond its limits) is 400. At most 100 entities are deleted at once, so
-        that the log's entry names each.
+        that the log's entry names each. Who is registered as a person or a workload is deleted
+        only once they have left: 400 until then. Their aliases stay, so that who can still prove
+        who they were is refused; delete those too to let somebody new come by that name.
 Trust   Whoever may write entities can give any of them any policy but root, and bind it to an
         environment by the metadata `environment`; a caller that is itself bound cannot bind one
         elsewhere, nor lift or change a binding.
@@ -23,7 +25,7 @@ from strongroom.core.server import Server
 from strongroom.core.system.aliases import AliasRoutes, mounts_by_accessor
 from strongroom.core.system.bindings import check_entity, check_registered
 from strongroom.core.system.groups import GroupRoutes
-from strongroom.core.system.merging import MergeRoutes, retire
+from strongroom.core.system.merging import MergeRoutes
 from strongroom.identity.entities import ENVIRONMENT, check_metadata, new_entity
 from strongroom.identity.factors.checking import forget_factors
 from strongroom.identity.groups import read_graph
@@ -32,6 +34,8 @@ from strongroom.identity.records import (
     ENTITIES,
     GROUP_MEMBERS,
     MERGED,
+    PEOPLE,
+    WORKLOADS,
     Alias,
     Entity,
 )
@@ -40,6 +44,7 @@ from strongroom.identity.standing import stand
 from strongroom.identity.tokens import kept
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import check_policy_names
+from strongroom.storage.transaction import Transaction
 
 MOST_AT_ONCE = 100  # of whom one entry of the log can hold the ids
 
@@ -302,24 +307,41 @@ class IdentityRoutes:
             await self._drop(call, await by_id(call, each))
 
     async def _drop(self, call: SystemCall, entity: Entity | None) -> None:
-        """Delete an entity, with its aliases and memberships. Its tokens do not work any more."""
+        """Delete an entity, with its memberships and aliases. Its tokens do not work any more.
+
+        Of one that has left its aliases stay, and who went into it: it is refused by the first,
+        and what it knew is known by the others.
+        """
         if entity is None:
             return
         await check_entity(call, entity, None)
         tx = call.transaction
-        for alias in await tx.all(ALIASES, entity=entity.id):
-            tx.delete(ALIASES, alias.id)
+        has_left = await _check_left(tx, entity.id)
         for row in await tx.all(GROUP_MEMBERS, entity=entity.id):
             tx.delete(GROUP_MEMBERS, row.group_id, entity.id)
-        for merged in await tx.all(MERGED, entity=entity.id):
-            tx.delete(MERGED, merged.id)
-        await retire(call, entity.id)
+        if not has_left:
+            for alias in await tx.all(ALIASES, entity=entity.id):
+                tx.delete(ALIASES, alias.id)
+            for merged in await tx.all(MERGED, entity=entity.id):
+                tx.delete(MERGED, merged.id)
         await forget_factors(tx, entity.id)
         tx.delete(ENTITIES, entity.id)
         tx.changed(f"entity:{entity.id}")
         dropped = call.details.setdefault("entities", [])
         if isinstance(dropped, list):
             dropped.append(entity.id)
+
+
+async def _check_left(tx: Transaction, id_: str) -> bool:
+    """Say whether an entity was registered, and has left; refuse one that has not."""
+    person, workload = await tx.get(PEOPLE, id_), await tx.get(WORKLOADS, id_)
+    if person is not None and person.left_at is None:
+        at = f"strongroom/people/{id_}/leave"
+        raise InputError("", f"a person is registered by {id_}: let them leave first, at {at}")
+    if workload is not None and workload.left_at is None:
+        at = f"strongroom/workloads/{id_}/decommission"
+        raise InputError("", f"a workload is registered by {id_}: decommission it first, at {at}")
+    return person is not None or workload is not None
 
 
 async def by_id(call: SystemCall, id_: str) -> Entity | None:

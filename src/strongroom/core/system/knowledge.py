@@ -23,7 +23,7 @@ from strongroom.core.rotation_due import (
 )
 from strongroom.core.server import Server
 from strongroom.core.system.people import ById, moment
-from strongroom.identity.records import ENTITIES
+from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS
 from strongroom.sdk.engine import Endpoint, Help, Reply, Route
 from strongroom.sdk.knowing import Value
 
@@ -59,7 +59,7 @@ class KnowledgeRoutes:
         )
 
     async def knowledge(self, call: SystemCall, given: ById) -> Reply:
-        if await call.transaction.get(ENTITIES, given.entity) is None:
+        if not await _is_known(call, given.entity):
             raise NotFoundError
         names = await names_of(call.transaction, given.entity)
         size = self._server.log.size
@@ -79,6 +79,14 @@ class KnowledgeRoutes:
             if given.state in ("", row.state) and given.entity in ("", row.entity)
         ]
         return Reply({"rotations": kept})
+
+
+async def _is_known(call: SystemCall, id_: str) -> bool:
+    """Say whether there is such an entity, or was one that was registered."""
+    tx = call.transaction
+    if await tx.get(ENTITIES, id_) is not None or await tx.get(PEOPLE, id_) is not None:
+        return True
+    return await tx.get(WORKLOADS, id_) is not None
 
 
 def shown_value(value: Value) -> dict[str, object]:

@@ -18,10 +18,11 @@ from strongroom.core.leaver_check import look
 from strongroom.core.offboarding import offboard
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
+from strongroom.core.system.bindings import check_unbound
 from strongroom.core.system.people import ById, listed, moment, writable
 from strongroom.identity.leaving import LEAVERS, Leaver
 from strongroom.identity.people import LEFT
-from strongroom.identity.records import PEOPLE, WORKLOADS, Person
+from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Person
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Page, Reply, Route
 
 
@@ -88,7 +89,10 @@ class LeavingRoutes:
         return await self._end(call, person.entity, given.reason)
 
     async def _end(self, call: SystemCall, entity: str, why: str) -> Reply:
-        await writable(call, entity)
+        if await call.transaction.get(ENTITIES, entity) is None:  # it was deleted
+            check_unbound(call)
+        else:
+            await writable(call, entity)
         leaver = await end_access(self._server, call, entity, why)
         owned, _ = await call.transaction.examine(WORKLOADS, owner=entity)
         orphans = sorted(row.entity for row in owned if row.left_at is None)
