@@ -28,9 +28,9 @@ def came(*factors: str, **own: object) -> LogEntry:
     return login(1, *factors, on=at(0), token="t", **own)
 
 
-def change(index: int, minutes: float, **own: object) -> LogEntry:
+def change(index: int, minutes: float, code: str = "policy.write", **own: object) -> LogEntry:
     plain: dict[str, object] = {"path": "sys/policies/acl/x", "operation": "update", "kind": "user"}
-    return entry(index, "policy.write", at(minutes), token="t", **(plain | own))
+    return entry(index, code, at(minutes), token="t", **(plain | own))
 
 
 def used(index: int, minutes: float) -> LogEntry:
@@ -68,6 +68,12 @@ BY_APP = came("password", "totp")
         ),
         pytest.param(
             PEOPLE, [BY_APP, change(5, 11, ok=False)], Verdict.NOT_EXERCISED, id="refused"
+        ),
+        pytest.param(
+            FakeIdentities(persons=[ADA], fresh={"auth/": RULE}),
+            [change(1, 0, code="auth.login", path="auth/people/login/ada", complete=False)],
+            Verdict.NOT_EXERCISED,
+            id="a login that waits",
         ),
         pytest.param(
             PEOPLE, [BY_APP, used(5, 60)], Verdict.NOT_EXERCISED, id="no rule is about it"
