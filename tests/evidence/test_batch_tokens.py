@@ -15,7 +15,7 @@ from strongroom.core.request import Answer
 from strongroom.evidence.gathering import reading
 from strongroom.evidence.populations import POPULATIONS, Sources
 from strongroom.evidence.run import ControlRuns
-from tests.evidence.playing import DAY, Company, company
+from tests.evidence.playing import DAY, START, Company, company
 
 LONG = "800000h"
 [P12] = [each for each in POPULATIONS if each.id == "P12"]
@@ -201,3 +201,18 @@ async def test_a_workload_that_holds_one_for_days_is_found(lent: Company) -> Non
     [(_, held, because)] = await found(lent, "T10")
 
     assert (held, because) == (False, "lives 700000 hours (auth/approle/login)")
+
+
+async def test_a_use_of_a_service_token_is_none_whatever_class_its_entry_is_of(
+    lent: Company,
+) -> None:
+    made = {"policies": ["admin"], "ttl": "1h"}
+    auth = body(await lent.ask("write", "auth/token/create", made))["auth"]
+    moved = {"advance": "1s"}
+    body(await lent.ask("write", "strongroom/clock", moved, token=auth["client_token"]))
+    published = await lent.server.log.publish(lent.clock.now())
+    log = await reading(lent.server, published, lent.surroundings)
+
+    [entry] = [each async for each in log.entries(START, None, ("clock.advance",))]
+
+    assert entry.token == auth["accessor"]

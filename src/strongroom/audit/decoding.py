@@ -11,6 +11,7 @@ from strongroom.base.clock import parse_time
 from strongroom.base.errors import InputError
 from strongroom.sdk.facts.log import LogEntry
 
+LIFECYCLE = 6002  # OCSF's Application Lifecycle
 KINDS = {1: "user", 2: "admin", 3: "system", 4: "service"}  # OCSF's user types
 _decode = msgspec.json.Decoder().decode
 
@@ -26,6 +27,7 @@ def decoded(index: int, leaf: bytes) -> LogEntry:
     own = _part(event, "unmapped")
     actor, source = _part(event, "actor"), _part(event, "src_endpoint")
     user = _text(_part(actor, "user").get("uid")) or _text(own.get("actor"))
+    lifecycle = own if event.get("class_uid") == LIFECYCLE else {}  # it has no place for a session
     own_act = user == "system" and "src_endpoint" not in event
     address = own.get("address") or ("strongroom" if own_act else None)
     return LogEntry(
@@ -35,7 +37,7 @@ def decoded(index: int, leaf: bytes) -> LogEntry:
         operation=_text(own.get("operation")),
         path=_text(own.get("path")),
         actor=user,
-        token=_text(_part(actor, "session").get("uid")) or "",
+        token=_text(_part(actor, "session").get("uid")) or _text(lifecycle.get("session")) or "",
         kind=_kind(_part(actor, "user").get("type_id") or _part(event, "user").get("type_id")),
         source=_text(source.get("ip") or source.get("name") or address),
         ok={1: True, 2: False}.get(event.get("status_id", 0)),
