@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,24 @@ ROOT = LiveToken(
 )
 INIT = entry(1, "seal.init", 0, root_accessor="r1")
 CHILD = entry(5, "token.create", 2, accessor="r2", token_policies=["root"])
+
+ENDS: list[tuple[str, dict[str, Any], Verdict]] = [
+    ("in time", {"on": 0.5}, Verdict.EFFECTIVE),
+    ("too late", {"on": 3}, Verdict.EXCEPTIONS),
+    ("which that spared", {"on": 0.5, "path": "auth/token/revoke-orphan"}, Verdict.INCONCLUSIVE),
+]
+
+
+def _below(maker: str, accessor: str, *, orphan: bool = False) -> LogEntry:
+    index = int(accessor[1:])
+    return entry(
+        index, "token.create", 0.1, accessor=accessor, root=True, token=maker, orphan=orphan
+    )
+
+
+def _end(*, on: float, path: str = "auth/token/revoke") -> LogEntry:
+    return entry(9, "token.revoke", on, accessor="r1", path=path)
+
 
 MANY = {"token_policies": {"count": 40, "sha256": "00" * 32}}
 ALL = {"accessors": {"count": 900, "sha256": "00" * 32}}
@@ -58,6 +77,21 @@ ALL = {"accessors": {"count": 900, "sha256": "00" * 32}}
             [CHILD, entry(6, "token.expire", 2.5, accessor="r2")],
             Verdict.EFFECTIVE,
             id="a child of a root token, expired",
+        ),
+        *(
+            pytest.param(
+                [],
+                [INIT, _below("r1", "r2"), _below("r2", "r3"), _end(**how)],
+                verdict,
+                id=f"a root token and two below it, {name}",
+            )
+            for name, how, verdict in ENDS
+        ),
+        pytest.param(
+            [],
+            [INIT, _below("r1", "r2", orphan=True), entry(9, "token.revoke", 0.5, accessor="r1")],
+            Verdict.INCONCLUSIVE,
+            id="an orphan from before there were none, gone without an entry",
         ),
         pytest.param(
             [], [entry(2, "token.create", accessor="t1")], Verdict.NOT_EXERCISED, id="none"

@@ -372,12 +372,17 @@ def test_tokens(bao: Bao) -> None:
     assert bao("token", "lookup", token).status == FAILED
 
 
+OWN = ("-policy=default",)  # of a root token: an orphan of its own policies would be root
+
+
 def test_orphans_periods_and_roles(bao: Bao) -> None:
     bao.ok("write", "auth/token/roles/cli-job", "allowed_policies=default", "orphan=true")
     made = json.loads(bao.ok("token", "create", "-role=cli-job", "-policy=default"))["auth"]
-    periodic = json.loads(bao.ok("token", "create", "-orphan", "-period=30m"))["auth"]
+    periodic = json.loads(bao.ok("token", "create", "-orphan", "-period=30m", *OWN))["auth"]
     batch = json.loads(bao.ok("token", "create", "-type=batch", "-policy=default", "-ttl=5m"))
 
+    refused = bao("token", "create", "-orphan", "-period=30m")
+    assert (refused.status, "sys/generate-root" in refused.err) == (FAILED, True)
     assert made["orphan"] is True
     assert periodic["lease_duration"] == 1800
     assert batch["auth"]["client_token"].startswith("hvb.")

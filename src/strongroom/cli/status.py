@@ -54,9 +54,11 @@ def _warn(session: Session, found: dict[str, Any]) -> None:
         data = (session.client.get("strongroom/alerts", wrapped=False) or {}).get("data") or {}
     except CommandError:
         return  # somebody who may not, another server, or a token that is over
-    for alert in data.get("alerts") or ():
-        if alert.get("lives"):
-            session.output.note(f"alert: {_told(alert)}")
+    alerts = [each for each in data.get("alerts") or () if each.get("lives")]
+    for alert in alerts:
+        session.output.note(f"alert: {_told(alert)}")
+    if any("root" in str(each.get("kind")) for each in alerts):
+        session.output.note(f"alert: root tokens that live, in all: {data.get('root_tokens')}")
 
 
 def _told(alert: dict[str, Any]) -> str:
@@ -65,6 +67,8 @@ def _told(alert: dict[str, Any]) -> str:
         return f"a login at {alert.get('mount')} is locked out until {until}; see sys/locked-users"
     if alert.get("kind") == "second_factor_locked_out":
         return f"the second factor of {alert.get('entity')} is locked out until {until}"
+    if alert.get("kind") == "root_token_made":
+        return f"a root token made another {made}, and it lives; accessor {alert.get('accessor')}"
     return f"a root token was generated {made} and lives; accessor {alert.get('accessor')}"
 
 

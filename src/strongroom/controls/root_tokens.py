@@ -7,7 +7,8 @@ Holds when  None lives at the run; each other was revoked within the time that a
 Not judged  A root token that is gone, though no entry says when, or that no entry made; one in
             whose life the clock went back; an entry that may have made one and lacks what would
             tell, because it was cut.
-Trust       Making a root token is an entry that holds its accessor; so is its end.
+Trust       Making a root token is an entry that holds its accessor; so is its end. One that a root
+            token made ends with that one, if not before, and needs no entry of its own then.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 CEREMONY = timedelta(hours=24)
 MAKING = ("seal.", "token.", "auth.")
 ENDING = ("token.",)
+ORPHANING = "auth/token/revoke-orphan"  # it ended none that descended from a token, once
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
@@ -49,7 +51,7 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
     ended = await _ended(evidence) if made or used else {}
     back = await evidence.log.setbacks(BEGINNING, None) if made or used else ()
     for accessor in {**made, **used}:
-        life = Life(made.get(accessor), used.get(accessor), ended.get(accessor))
+        life = Life(made.get(accessor), used.get(accessor), _end_of(accessor, made, ended))
         if accessor not in live and life.touches(first):
             yield _judge(accessor, life, back)
 
@@ -83,6 +85,23 @@ async def _ended(evidence: Evidence) -> dict[str, LogEntry]:
         for accessor in ended_tokens(entry) if entry.ok else ():
             ended.setdefault(accessor, entry)
     return ended
+
+
+def _end_of(
+    accessor: str, made: Mapping[str, LogEntry], ended: Mapping[str, LogEntry]
+) -> LogEntry | None:
+    """Return the entry that ended a token: its own end, or else that of one it descends from."""
+    seen: set[str] = set()
+    while accessor and accessor not in seen:
+        seen.add(accessor)
+        end, entry = ended.get(accessor), made.get(accessor)
+        if end is not None:
+            spared = len(seen) > 1 and str(end.path).endswith(ORPHANING)
+            return None if spared else end
+        if entry is None or entry.own.get("orphan") is not False:
+            return None
+        accessor = entry.token
+    return None
 
 
 def made_root(entry: LogEntry) -> str:

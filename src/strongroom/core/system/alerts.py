@@ -1,13 +1,15 @@
 """`strongroom/alerts`: what somebody should look at now.
 
-These are root tokens that a quorum made after set-up, and who is locked out after failed logins or
-failed second factors: of each kind the latest.
+These are root tokens that a quorum made after set-up, those that a root token made and that still
+live, and who is locked out after failed logins or failed second factors: of each kind the latest.
 
 Trust   The entry of each is severe (`alert`), and the log is what proves it; this list is for those
         who look at a status. Each kind is bounded by `KEPT` for itself, so that a flood of failed
-        logins pushes no root token out. Names that were tried are not shown: they may be mistyped
-        passwords; `sys/locked-users` shows them to whoever may ask it. T12 judges how long each
-        root token lived, T50 that a lock-out is an alert.
+        logins pushes no root token out, and `root_tokens` counts all root tokens that live, those
+        of set-up too, so that none hides behind `KEPT` others. They are found by the rows
+        of tokens themselves, from those that a ceremony made downwards. Names that were tried are
+        not shown: they may be mistyped passwords; `sys/locked-users` shows them to whoever may ask
+        it. T12 judges how long each root token lived, T50 that a lock-out is an alert.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ from strongroom.core.records import MOUNTS
 from strongroom.core.request import SystemCall
 from strongroom.identity.factors.checking import LOCKED_ALERT
 from strongroom.identity.factors.records import FACTOR_LOCKOUTS, FactorLockout
-from strongroom.identity.records import LOCKOUTS, TOKENS, Lockout
+from strongroom.identity.records import LOCKOUTS, TOKENS, Lockout, Token
 from strongroom.sdk.engine import Endpoint, Nothing, Reply, Route
 from strongroom.storage.records import SETTINGS, Setting
 from strongroom.storage.transaction import Transaction
 
 SETTING: Final = "alerts"
 ROOT: Final = "root_token_generated"
+ROOT_CHILD: Final = "root_token_made"
+ROOT_PATH: Final = "auth/token/root"  # of every root token that has no parent
 KEPT: Final = 16
 
 
@@ -73,7 +77,30 @@ class AlertRoutes:
             lives = bool(await call.transaction.all(TOKENS, accessor=alert.accessor))
             at = rfc3339(alert.at)
             shown.append({"kind": alert.kind, "at": at, "accessor": alert.accessor, "lives": lives})
-        return Reply({"alerts": [*shown, *await _locked_out(call)]})
+        live = await _live_roots(call)
+        children = [each for each in live if each.parent]
+        shown += [_made(each) for each in children[-KEPT:]]
+        alerts = [*shown, *await _locked_out(call)]
+        return Reply({"alerts": alerts, "root_tokens": len(live)})
+
+
+async def _live_roots(call: SystemCall) -> list[Token]:
+    """Return the root tokens that live now, the latest last: no root token has another parent."""
+    found: list[Token] = []
+    edge = (await call.transaction.examine(TOKENS, path=ROOT_PATH))[0]
+    while edge:
+        live = [each for each in edge if not each.expires_at or each.expires_at > call.now]
+        found += live
+        edge = []
+        for each in live:
+            below = await call.transaction.examine(TOKENS, parent=each.lookup, policies=("root",))
+            edge += below[0]
+    return sorted(found, key=lambda each: each.issued_at)
+
+
+def _made(token: Token) -> dict[str, object]:
+    at = rfc3339(token.issued_at)
+    return {"kind": ROOT_CHILD, "at": at, "accessor": token.accessor, "lives": True}
 
 
 async def _locked_out(call: SystemCall) -> list[dict[str, object]]:

@@ -22,7 +22,7 @@ from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Generating, Quorum, decode_share
 from strongroom.core.server import Server
-from strongroom.core.system.alerts import alert_root
+from strongroom.core.system.alerts import ROOT_PATH, alert_root
 from strongroom.core.system.ceremonies import (
     Cancel,
     Share,
@@ -167,7 +167,7 @@ class GenerateRootRoutes:
     async def _make(self, call: SystemCall, generating: Generating, count: int) -> Reply:
         issued = self._server.tokens.issue(
             call.transaction,
-            Wanted(path="auth/token/root", display="root", policies=("root",)),
+            Wanted(path=ROOT_PATH, display="root", policies=("root",)),
             call.now,
         )
         call.details |= {"complete": True, "root_accessor": issued.token.accessor}

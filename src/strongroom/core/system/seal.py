@@ -24,6 +24,7 @@ from strongroom.base.version import VERSION
 from strongroom.core.request import SystemCall
 from strongroom.core.seal import Keyring, decode_share
 from strongroom.core.server import Server
+from strongroom.core.system.alerts import ROOT_PATH
 from strongroom.core.system.bootstrap import new_bootstrap
 from strongroom.core.system.ceremonies import by_passphrase, step
 from strongroom.core.system.first import first_rows
@@ -179,7 +180,7 @@ class SealRoutes:
         root = self._server.tokens.issue(
             call.transaction,
             Wanted(
-                path="auth/token/root",
+                path=ROOT_PATH,
                 display="root",
                 policies=("root",),
                 id=self._server.settings.dev_root_token,

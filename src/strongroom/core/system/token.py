@@ -3,7 +3,8 @@
 Vault   The paths and replies of Vault's token store. A batch token has no accessor: it cannot be
         renewed or revoked, and ends with its time or its parent.
 Differs A token is renewed only while its auth method still vouches for its subject, and grants
-        all of its policies. `tidy` does its work at once, and says how much that was.
+        all of its policies. A token that root tokens descend from is revoked with them, and not
+        alone: they would be orphans. `tidy` does its work at once, and says how much that was.
 Trust   Whoever may use `create` with sudo can give out any policy but root.
 """
 
@@ -18,12 +19,12 @@ from strongroom.base.secret import Secret
 from strongroom.core.login import FORGET, life_of, limits_of, token_limits
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
-from strongroom.core.system.token_creation import Asked, AskedOfRole, TokenCreation
+from strongroom.core.system.token_creation import NEEDS_QUORUM, Asked, AskedOfRole, TokenCreation
 from strongroom.core.system.token_roles import TokenRoles, find
 from strongroom.core.views import Live
 from strongroom.identity.groups import Named, follow_login
 from strongroom.identity.lifetimes import Life, Limits, at_renewal
-from strongroom.identity.records import LOCKOUTS, Token
+from strongroom.identity.records import LOCKOUTS, TOKENS, Token
 from strongroom.identity.shown import auth_of, shown_token
 from strongroom.identity.standing import Standing, living, standing_of
 from strongroom.identity.tokens import Issued
@@ -358,6 +359,9 @@ class TokenRoutes:
             raise InputError("", "token to revoke not found")
         if found.kind == "batch":
             raise InputError("", "batch tokens cannot be revoked")
+        children, _ = await call.transaction.examine(TOKENS, parent=found.lookup)
+        if any("root" in child.policies for child in children):
+            raise InputError("", NEEDS_QUORUM)
         await self._tokens.revoke_alone(call.transaction, found, call.now)
         call.details |= {"accessor": found.accessor, "entity": found.entity, "revoked": 1}
 

@@ -7,11 +7,13 @@ Differs A child that its role binds to no network keeps its parent's. What a rol
         of the longest life is not left out for a batch token: the one is refused, the other
         caps its life. An id of the caller's own
         choice is kept as every other is, under a keyed digest, so there is nothing to warn of.
+        A root token is no orphan: no parameter, path or role makes one. Who needs a root token
+        that outlives the one they have needs a quorum (`sys/generate-root`).
 Trust   A child is bound to every environment that its parent is bound to, orphan or not. The
         metadata `environment` binds a child whose parent is bound to none, to an environment
         that the parent itself may go into, and lifts nothing. Whatever is made here stems from
         whom its parent is of and stems from (`identity.makers`), and lives no longer than they
-        are there.
+        are there. The entry of a root token is an `alert` (`core.system.alerts`).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from strongroom.core.guardrails import GuardrailError
 from strongroom.core.login import token_limits
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
+from strongroom.core.system.alerts import ROOT_CHILD
 from strongroom.core.system.token_roles import TokenRole
 from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import ENVIRONMENT, Known, check_metadata, entity_of
@@ -42,6 +45,7 @@ from strongroom.sdk.engine import Help, Reply
 from strongroom.sdk.rules import check_policy_names
 
 UNASSIGNABLE = ("response-wrapping", "control-group")
+NEEDS_QUORUM = "a root token that outlives the one which made it needs a quorum: sys/generate-root"
 _NOT_SHOWN = re.compile(r"[^a-zA-Z0-9-]")
 
 
@@ -177,6 +181,8 @@ class TokenCreation:
         issued = tokens.issue(call.transaction, wanted, call.now)
         graph = await self._server.views.graph(call.transaction)
         standing = None if entity is None else await stand(call.transaction, entity, graph)
+        if "root" in wanted.policies:
+            call.details["alert"] = ROOT_CHILD
         call.details |= {
             "accessor": issued.token.accessor,
             "token_type": wanted.kind,
@@ -285,6 +291,8 @@ def _check_root(making: Making, policies: tuple[str, ...]) -> None:
         raise InputError("", "root tokens may not be created without parent token being root")
     if making.batch:
         raise InputError("", "batch tokens cannot be root tokens")
+    if making.orphan:
+        raise InputError("", NEEDS_QUORUM)
     ends = making.parent.token.expires_at is not None
     if ends and not (making.asked.ttl or making.asked.period or making.asked.explicit_max_ttl):
         raise InputError("", "expiring root tokens cannot create non-expiring root tokens")
