@@ -215,6 +215,18 @@ class TestPatching:
         with pytest.raises(NotFoundError):
             await Mount(VersionedKv()).patch("metadata/app", max_versions=3)
 
+    async def test_a_patch_of_nothing_that_says_nothing_is_taken_and_makes_nothing(self) -> None:
+        mount = Mount(VersionedKv())
+
+        await mount.patch("metadata/app")
+
+        with pytest.raises(NotFoundError):
+            await mount.read("metadata/app")
+
+    async def test_a_patch_of_nothing_that_cannot_be_written_says_so(self) -> None:
+        with pytest.raises(InputError):
+            await Mount(VersionedKv()).patch("metadata/app", custom_metadata={"a": {"b": "c"}})
+
 
 class TestMetadataCheckAndSet:
     async def test_the_present_version_may_be_changed(self) -> None:

@@ -204,6 +204,11 @@ PATCH metadata/d {"custom_metadata":{"a":"b"}}
 PATCH metadata/d {"custom_metadata":null}
 PATCH metadata/d {}
 PATCH metadata/d {"delete_version_after":"-1s"}
+PATCH metadata/nothing {}
+PATCH metadata/nothing {"unknown":1}
+PATCH metadata/nothing {"max_versions":3}
+PATCH metadata/nothing {"custom_metadata":{"a":1}}
+PATCH metadata/nothing {"custom_metadata":{"a":{"b":"c"}}}
 PATCH metadata/none {"max_versions":1}
 GET metadata/d
 POST metadata/d {"metadata_cas":99}

@@ -7,6 +7,9 @@ field and raises InputError alone, naming the field.
 Vault   Reads as weakly as Vault's clients have come to rely on: numbers and flags in strings,
         numbers for text (as they were written), a comma-separated string for a list, "k=v" for
         a map. Empty text stands for the default where it is no value of the type itself.
+Differs True and false are no numbers and no durations (`ttl`, `max_versions`, `versions`), and a
+        duration that may not be negative is refused if it is. A fraction of a second is taken,
+        and empty text for an object, as `options` of a secret. OpenBao is the other way about.
 Trust   An error says what was expected and what kind of thing came, never the value: it may be
         a secret in the wrong field. No exception is raised that holds the value, not even as
         the context of another.

@@ -53,11 +53,13 @@ async def write(call: Call, given: NewMetadata) -> None:
 async def patch(call: Call, given: NewMetadata) -> None:
     """Change what was sent, custom metadata key by key; null sets back."""
     held = await find(call, writable(given.path))
-    if held is None:
-        raise NotFoundError
     custom = given.custom_metadata
     if custom is not None:
-        custom = merged(held.value.custom_metadata, dict(custom))
+        custom = checked(merged(held.value.custom_metadata if held else {}, dict(custom)))
+    if not given.sent & _NAMES:
+        return
+    if held is None:
+        raise NotFoundError
     await _write(call, given, held, custom)
 
 
