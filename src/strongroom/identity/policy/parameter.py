@@ -7,7 +7,7 @@ Vault  Names match in any case. A list of values may hold globs (`zip*`, `*zap`,
 Differs  From OpenBao, which compares lists as a whole only, so that `["admin"]` passes where
        `admin` is denied, which takes no number of a request as equal to the number in a
        policy, and which never finds a required parameter written in capitals. A value `*` is
-       denied whatever it is; among allowed values it is a plain asterisk, as in OpenBao.
+       denied whatever it is, null too; among allowed values it is a plain asterisk, as there.
 Trust  A reason names what the policy names; never a value, and no name the policy does not know.
 """
 
