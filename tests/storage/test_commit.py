@@ -21,6 +21,10 @@ REPLACED = {
     "checkpoint": "(size, at, note) SELECT size, at, ? FROM checkpoint",
     "cosignature": "(size, witness, at, line) SELECT size, witness, at, ? FROM cosignature",
 }
+MOVED = {  # in time alone
+    "checkpoint": "(size, at, note) SELECT size, 0, note FROM checkpoint",
+    "cosignature": "(size, witness, at, line) SELECT size, witness, 0, line FROM cosignature",
+}
 UNBINDABLE = [2**70, "\ud800", object(), "nul\0and\ud800"]
 
 
@@ -341,6 +345,9 @@ class TestTheLogIsAppendOnly:
 
         with pytest.raises(pysqlite3.IntegrityError, match="append-only"):
             other.execute(f"INSERT OR REPLACE INTO {table} {REPLACED[table]}", ("other",))
+        if table in MOVED:
+            with pytest.raises(pysqlite3.IntegrityError, match="append-only"):
+                other.execute(f"INSERT OR REPLACE INTO {table} {MOVED[table]}")
 
         other.close()
         assert await desk.database.rows(f"SELECT * FROM {table}", ()) == before

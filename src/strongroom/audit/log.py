@@ -60,10 +60,11 @@ SELECT_TILE = "SELECT hashes FROM tile WHERE level = ? AND n = ?"
 SELECT_TILES = "SELECT hashes FROM tile WHERE level = ? AND n >= ? ORDER BY n"
 COUNT_TILES = "SELECT COALESCE(MAX(n), -1) + 1 FROM tile WHERE level = ?"
 INSERT_TILE = "INSERT INTO tile (level, n, hashes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-INSERT_CHECKPOINT = (
-    "INSERT INTO checkpoint (size, at, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+INSERT_CHECKPOINT = (  # a second of the same size is left out here: a trigger refuses it
+    "INSERT INTO checkpoint (size, at, note) SELECT ?, ?, ? "
+    "WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE size = ?)"
 )
-INSERT_COSIGNATURE = (  # a second of the same witness is left out here: a trigger refuses it
+INSERT_COSIGNATURE = (  # nor one of the same witness
     "INSERT INTO cosignature (size, witness, at, line) SELECT ?, ?, ?, ? "
     "WHERE NOT EXISTS (SELECT 1 FROM cosignature WHERE size = ? AND witness = ?)"
 )
@@ -280,7 +281,11 @@ class Log:
             for tile in tiles
         ]
         writes.append(
-            Write(INSERT_CHECKPOINT, (made.size, made.at, made.note.decode()), stamped=False)
+            Write(
+                INSERT_CHECKPOINT,
+                (made.size, made.at, made.note.decode(), made.size),
+                stamped=False,
+            )
         )
         tx = Transaction(self._database, self._barrier)
         put_mark(tx, mark)

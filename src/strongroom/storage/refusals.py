@@ -51,7 +51,7 @@ RAISE: Final = f"BEGIN SELECT RAISE(ABORT, '{RAISED}'); END"
 REPLACED: Final = {
     "entry": "idx = NEW.idx AND leaf <> NEW.leaf",
     "tile": "level = NEW.level AND n = NEW.n AND hashes <> NEW.hashes",
-    "checkpoint": "size = NEW.size AND note <> NEW.note",
+    "checkpoint": "size = NEW.size AND (note <> NEW.note OR at <> NEW.at)",
     "cosignature": "size = NEW.size AND witness = NEW.witness "
     "AND (line <> NEW.line OR at <> NEW.at)",
 }
