@@ -77,7 +77,10 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
         token = Secret(auth["client_token"])
         token_file.store(session.home, token)
         if auth.get("entity_id") and method != "token":
-            open_as_session(session, token)
+            most = open_as_session(session, token)
+            auth["lease_duration"] = min(
+                filter(None, (auth.get("lease_duration"), most)), default=0
+            )
     if token_only:
         session.output.raw(auth["client_token"], newline=True)
     elif field is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -16,13 +17,20 @@ session_group = group("session", "Sessions: where you are signed in.")
 _AREA = "strongroom/sessions"
 
 
-def open_as_session(session: Session, token: Secret) -> None:
-    """Open a token as a session of the command line; another server than ours has none."""
+def open_as_session(session: Session, token: Secret) -> int | None:
+    """Open a token as a session of the command line; return how many seconds it has at most.
+
+    Another server than ours has none.
+    """
     client = session.client_with(token)
     try:
-        client.send("POST", _AREA, {"surface": "cli", "agent": "strongroom"}, wrapped=False)
-    except CommandError:
-        return  # another server, or a token that no session can be opened with
+        given = {"surface": "cli", "agent": "strongroom"}
+        reply = client.send("POST", _AREA, given, wrapped=False)
+        opened = (reply.data or {})["data"]
+        begun, ends = (datetime.fromisoformat(opened[each]) for each in ("seen_time", "end_time"))
+    except (CommandError, KeyError, TypeError, ValueError):
+        return None  # another server, or a token that no session can be opened with
+    return int((ends - begun).total_seconds())
 
 
 @command("list")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from strongroom.console.visit import Page, Shown, Visit
 from strongroom.core.router import Operation
 
@@ -15,17 +18,25 @@ async def home(visit: Visit) -> Shown:
     """Show it. What the visitor may not see is left out."""
     who = await visit.asker.read("auth/token/lookup-self")
     log = await visit.asker.ask(Operation.READ, "strongroom/log/status")
+    sessions = await visit.asker.ask(Operation.LIST, "strongroom/sessions")
+    ends = (each["end_time"] for each in _own(sessions.data))
     policies = [*who.data["policies"], *(who.data.get("identity_policies") or [])]
     return Shown(
         template="home.html",
         data={
             "who": who.data,
             "who_index": who.index,
+            "until": next(filter(None, ends), who.data["expire_time"]),
             "policies": sorted(set(policies)),
             "log": log.data if log.ok else None,
             "waiting": await _waiting(visit),
         },
     )
+
+
+def _own(listed: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the session that asks, among those of its owner."""
+    return [each for each in (listed.get("key_info") or {}).values() if each["current"]]
 
 
 async def _waiting(visit: Visit) -> list[tuple[str, str]]:

@@ -146,13 +146,12 @@ class AliasRoutes:
             await self._check_entity(call, entity)
         if accessor != old.mount_accessor:
             await self._check_mount(call, accessor)
-        own = given.custom_metadata if "custom_metadata" in given.sent else old.custom_metadata
         alias = replace(
             old,
             name=given.name or old.name,
             entity=entity,
             mount_accessor=accessor,
-            custom_metadata=dict(own),
+            custom_metadata=dict(given.custom_metadata),  # none sent: none, as in OpenBao
             updated_at=call.now,
             made_by=old.made_by if entity == old.entity and same_name else _writing(call),
         )

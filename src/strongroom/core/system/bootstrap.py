@@ -155,7 +155,14 @@ class BootstrapRoutes:
         path = next(free, None)
         if path is None:
             raise InputError("", f"there are other mounts at {' and '.join(PLACES)}")
-        made = new_mount(call, path, METHOD, "passwords of people", options={"people": "true"})
+        made = new_mount(
+            call,
+            path,
+            METHOD,
+            "passwords of people",
+            options={"people": "true"},
+            config={"listing_visibility": "unauth"},  # so that the console's sign-in offers it
+        )
         call.transaction.put(MOUNTS, made)
         call.transaction.changed("mounts")
         return made

@@ -6,6 +6,7 @@ Vault   Groups by id or name; writing one that exists changes what was sent. An 
 Differs Names of groups are case-sensitive and hold no slash. A member that is none, and metadata
         beyond its limits, is 400 where OpenBao answers 500. An external group whose alias is
         changed or removed is empty until the next logins; in OpenBao who was in it stays.
+        `modify_index` counts our changes of a group, and is not OpenBao's number.
 Trust   Whoever may write groups can give any entity any policy but root. A group's metadata binds
         nobody to an environment. A caller that is itself bound changes only groups that hold
         somebody, and nobody who is not bound as it is; external ones it cannot change.
