@@ -22,8 +22,8 @@ REPLACED = {
     "cosignature": "(size, witness, at, line) SELECT size, witness, at, ? FROM cosignature",
 }
 MOVED = {  # in time alone
-    "checkpoint": "(size, at, note) SELECT size, 0, note FROM checkpoint",
-    "cosignature": "(size, witness, at, line) SELECT size, witness, 0, line FROM cosignature",
+    "checkpoint": "(size, at, note) SELECT size, at + 1, note FROM checkpoint",
+    "cosignature": "(size, witness, at, line) SELECT size, witness, at + 1, line FROM cosignature",
 }
 UNBINDABLE = [2**70, "\ud800", object(), "nul\0and\ud800"]
 
