@@ -33,6 +33,8 @@ def server() -> Iterator[Strongroom]:
     with servers.strongroom() as server:
         server.ask("POST", "sys/auth/userpass", {"type": "userpass"})
         server.ask("POST", "sys/policies/acl/writer", {"policy": POLICY})
+        kinds = {"kinds": ["totp", "recovery"]}  # a key at a terminal: see tests/console/test_key
+        server.ask("POST", "strongroom/step-up/rules/policies", kinds)
         yield server
 
 
@@ -43,8 +45,15 @@ def ada(server: Strongroom, nowhere: Shell, request: pytest.FixtureRequest) -> S
     given = {"password": WORD, "token_policies": "default,writer"}
     assert server.ask("POST", f"auth/userpass/users/{name}", given).status == 204
     nowhere.environment["STRONGROOM_ADDR"] = server.address
-    nowhere.ok("login", "-method=userpass", f"username={name}", f"password={WORD}")
+    nowhere.environment["ADA"] = name
+    log_in(nowhere)
     return nowhere
+
+
+def log_in(ada: Shell) -> None:
+    """Log in anew, so that what was enrolled before counts."""
+    name = ada.environment["ADA"]
+    ada.ok("login", "-method=userpass", f"username={name}", f"password={WORD}")
 
 
 def enrol(shell: Shell) -> tuple[bytes, list[str]]:
@@ -79,6 +88,7 @@ def test_a_login_is_a_session_of_the_command_line_that_can_be_ended(ada: Shell) 
 def test_what_needs_a_fresh_factor_asks_for_one_on_a_terminal_and_goes_on(ada: Shell) -> None:
     key, recovery = enrol(ada)
     assert len(recovery) == 10
+    log_in(ada)
     write = ("write", "sys/policies/acl/mine", 'policy=path "a" { capabilities = ["read"] }')
 
     piped = ada(*write)
@@ -133,6 +143,9 @@ def test_what_is_piped_holds_no_picture(ada: Shell) -> None:
 
 def test_a_code_steps_up_and_one_that_was_used_does_not(ada: Shell) -> None:
     _, recovery = enrol(ada)
+    early = ada("step-up", given=f"{recovery[0]}\n")
+    assert (early.code, "log in again" in early.err) == (2, True)
+    log_in(ada)
 
     first = ada("step-up", given=f"{recovery[0]}\n")
     second = ada("step-up", given=f"{recovery[0]}\n")

@@ -198,6 +198,9 @@ async def test_who_must_enrol_sees_nothing_else(served: Served, browser: Browser
 async def test_what_wants_a_fresh_factor_goes_on_after_it(served: Served, browser: Browser) -> None:
     await browser.sign_in()
     secret = await enrol_app(browser)
+    await browser.sign_in()  # with it there: one that was enrolled since would not count
+    for name in ("policies", "factors"):  # what is built in takes a key
+        await served.ask("POST", f"strongroom/step-up/rules/{name}", {"enabled": False})
     rule = {"paths": ["identity/group"], "operations": ["create", "update"]}
     made = await served.ask("POST", "strongroom/step-up/rules/groups", rule)
     assert made.status == 204, made.raw
@@ -240,6 +243,9 @@ async def test_a_fresh_factor_leads_to_no_other_site(
 ) -> None:
     await browser.sign_in()
     secret = await enrol_app(browser)
+    early = await browser.post("/step-up", next=wanted, code=code(served, secret))
+    assert (early.status, b"log in again" in early.body) == (403, True)
+    await browser.sign_in()
 
     got = await browser.post("/step-up", next=wanted, code=code(served, secret))
 

@@ -44,6 +44,8 @@ async def known(served: Served) -> Known:
         ids[name] = made
     loose = {"policies": ["admin"], "kinds": ["none"]}  # pages are tested here, and not factors
     await did("POST", "strongroom/factors/rules/loose", loose)
+    for rule in ("policies", "factors"):
+        await did("POST", f"strongroom/step-up/rules/{rule}", {"enabled": False})
     await did("POST", "strongroom/environments/production", {"paths": ["secret/prod/*"]})
     job = (await did("POST", "identity/entity", {"name": "job"}))["id"]
     given = {"owner": ids["ada"], "justification": NASTY, "environment": "production"}
@@ -193,7 +195,7 @@ async def test_a_registration_is_asked_for_and_not_decided_by_who_asks(
     assert "1 request to register somebody" in await body(ada, "/")
     approved = await ada.post(f"{path}/approve", revision="1", because="")
     assert (approved.status, b"Show a factor again" in approved.body) == (403, True)
-    denied = await ada.post(f"{path}/deny", revision="1", because="No")
+    denied = await ada.post(f"{path}/deny", revision="1", because="Not now")
     assert denied.status == 403
     assert b"who asked for it does not decide on it" in denied.body or b"denied" in denied.body
     bob = Browser(ada.served)
@@ -202,7 +204,9 @@ async def test_a_registration_is_asked_for_and_not_decided_by_who_asks(
         assert (await bob.post(f"{path}/deny", revision=revision)).status == 400
     assert (await bob.post(f"{path}/deny", revision="7")).status == 400
     assert (await bob.post(f"{path}/burn", revision="1")).status == 400
-    assert named(await bob.post(f"{path}/deny", revision="1", because="No"), "location") == path
+    assert (
+        named(await bob.post(f"{path}/deny", revision="1", because="Not now"), "location") == path
+    )
     assert "denied" in await body(ada, path)
 
 

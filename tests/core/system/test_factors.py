@@ -20,7 +20,7 @@ from tests.core.system.authenticator import (
     Authenticator,
     text,
 )
-from tests.core.system.people import Person, person
+from tests.core.system.people import Person, options_of, person, validate
 from tests.core.system.room import Room, room
 from tests.servers import Database
 
@@ -508,6 +508,10 @@ class TestDeleting:
         await ada.enrol_key(code=ada.next_code())
         rule = {"policies": ["own-factors"], "kinds": ["webauthn"]}
         assert (await ada.room.ask("POST", "strongroom/factors/rules/keys", rule)).status == 204
+        answer = await ada.log_in()
+        shown = ada.keys[-1].get(options_of(answer))
+        answer = await validate(ada.room, answer, webauthn=shown)
+        ada.token = answer.auth["client_token"]
 
         assert await self.drop(ada, "webauthn", code=ada.next_code()) == 400
         spare = await ada.enrol_key(**await ada.assertion())
