@@ -34,6 +34,8 @@ TOKEN = LiveToken(
     entry=2,
     entity="e-1",
 )
+MADE = replace(TOKEN, entity="", makers=("e-1",))
+BY_MADE = entry(9, "secret.read", 6, actor="token:a2", makers=["e-1"])
 MISSED = entry(6, "leaver.missed", 6, actor="system", entity="e-1", missed={"tokens": 1})
 
 
@@ -48,6 +50,8 @@ MISSED = entry(6, "leaver.missed", 6, actor="system", entity="e-1", missed={"tok
         ),
         pytest.param(MEI, [entry(3, "secret.read", 4), LEFT], [], Verdict.EFFECTIVE, id="before"),
         pytest.param(MEI, [LEFT], [TOKEN], Verdict.EXCEPTIONS, id="a token lives"),
+        pytest.param(MEI, [LEFT], [MADE], Verdict.EXCEPTIONS, id="a token that they made lives"),
+        pytest.param(MEI, [LEFT, BY_MADE], [], Verdict.EXCEPTIONS, id="such a token was served"),
         pytest.param(MEI, [LEFT, MISSED], [], Verdict.EXCEPTIONS, id="the look found something"),
         pytest.param(MEI, [replace(LEFT, time=day(7))], [], Verdict.EXCEPTIONS, id="too late"),
         pytest.param(MEI, [replace(LEFT, ok=False)], [], Verdict.EXCEPTIONS, id="was refused"),
@@ -109,5 +113,22 @@ async def test_it_says_what_was_ended_and_how_long_it_took() -> None:
     [item] = await items(PEOPLE, identities=FakeIdentities(persons=[MEI]), log=FakeLog([LEFT]))
 
     assert item.subject == "Mei (e-1)"
-    assert item.because == "ended at once: 2 tokens, within 1.2 ms each"
+    assert item.because == "ended at once: 2 tokens, found within 1.2 ms each"
     assert item.proof == (4,)
+
+
+async def test_it_says_how_soon_it_was_committed_where_that_was_measured() -> None:
+    measured = entry(5, "leaver.measured", 5, actor="system", entity="e-1", took_ms=540.25)
+    log = FakeLog([LEFT, measured, replace(measured, index=6, own={"entity": "e-1", "took_ms": 1})])
+
+    [item] = await items(PEOPLE, identities=FakeIdentities(persons=[MEI]), log=log)
+
+    assert item.because == "ended at once: 2 tokens, 540.2 ms after it was asked for"
+
+
+async def test_who_was_merged_is_judged_as_who_they_are() -> None:
+    merged = entry(5, "entity.merge", 5, actor="e-boss", entity="e-2", entities=["e-1"])
+
+    found = await items(PEOPLE, identities=FakeIdentities(persons=[MEI]), log=FakeLog([merged]))
+
+    assert found == []

@@ -3,6 +3,7 @@
 Order   One transaction, with the entry of who asked for it. Behind it: engines take leases back,
         and what a person had read is queued for rotation (`core.knowledge`). Doing it again is
         harmless, and ends what came since.
+        Behind the commit `leaver.measured` says what it took from the asking to there.
 Trust   Nothing is asked of other systems while it is decided, so nobody can hold it up.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from strongroom.base.errors import NotFoundError
@@ -56,6 +58,19 @@ async def end_what_is_over(server: Server, tx: Transaction, entity: str, now: da
     await ending.timed("credentials", partial(forget, server, tx, entity, now))
     await ending.timed("made_credentials", partial(forget_made, server, tx, entity, now))
     return _noted(tx, ending, kind, "the end of the registration has come")
+
+
+async def measure(server: Server, leaver: Leaver, began: float) -> None:
+    """Write down what it took from the asking to the commit, which no entry of that commit can."""
+    took = round((perf_counter() - began) * 1000, 3)
+    ended = {name: int(each["count"]) for name, each in leaver.ended.items() if each["count"]}
+    details = {"entity": leaver.entity, "of": leaver.kind, "took_ms": took, "counts": ended}
+
+    async def work(attempt: Attempt) -> bool:
+        attempt.details = dict(details)
+        return True
+
+    await server.pipeline.act("leaver.measured", f"strongroom/leavers/{leaver.entity}", work)
 
 
 def _noted(tx: Transaction, ending: Ending, kind: str, why: str) -> Leaver:
@@ -148,13 +163,20 @@ async def end_those_over(server: Server) -> int:
     tx = Transaction(server.database, server.barrier)
     found = await _over(tx, server.clock.now())
     for entity in found:
+        leavers: list[Leaver] = []
+        began = perf_counter()
 
-        async def work(attempt: Attempt, entity: str = entity) -> bool:
+        async def work(
+            attempt: Attempt, entity: str = entity, leavers: list[Leaver] = leavers
+        ) -> bool:
             leaver = await end_what_is_over(server, attempt.transaction, entity, attempt.now)
             attempt.details = {"entity": entity, "kind": leaver.kind, "ended": leaver.ended}
+            leavers.append(leaver)
             return True
 
-        await server.pipeline.act("leaver.over", f"strongroom/leavers/{entity}", work)
+        answer = await server.pipeline.act("leaver.over", f"strongroom/leavers/{entity}", work)
+        if answer is not None and answer.status < 400:
+            await measure(server, leavers[-1], began)
     return len(found)
 
 

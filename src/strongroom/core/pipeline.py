@@ -31,6 +31,7 @@ from strongroom.base.errors import (
     StrongroomError,
     UnavailableError,
     UpstreamError,
+    VisitRefusedError,
 )
 from strongroom.base.ids import uuid_of
 from strongroom.core.attempt import Attempt
@@ -147,6 +148,10 @@ class Pipeline:
     async def _again(self, incoming: Incoming, respond: Respond) -> None:
         respond(await self.handle(incoming, tried=1))
 
+    def behind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something behind an answer, for nobody who waits."""
+        self._spawn(work)
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -239,6 +244,9 @@ class Pipeline:
 
     async def _try(self, attempt: Attempt) -> None:
         incoming = attempt.incoming
+        if isinstance(incoming.problem, VisitRefusedError):
+            await self._note_visit(attempt, incoming.problem)
+            raise incoming.problem
         if incoming.problem is not None:
             if not isinstance(incoming.problem, NotFoundError):  # a path that no surface serves
                 attempt.code = "request.malformed"
@@ -261,6 +269,17 @@ class Pipeline:
         if no_route is not None:
             raise no_route
         await self._run(attempt)
+
+    async def _note_visit(self, attempt: Attempt, problem: VisitRefusedError) -> None:
+        """Say whose session a refused visit brought; whoever brought it is not taken for them."""
+        attempt.code, attempt.operation = "console.refused", "refused"
+        attempt.noise = problem.kind
+        text = attempt.incoming.token
+        token = await self.tokens.find(attempt.transaction, text) if text else None
+        if token is not None:
+            whose = {"session_accessor": token.accessor, "session_of": token.entity}
+            attempt.details = {name: text for name, text in whose.items() if text}
+            attempt.noise = f"{problem.kind}; session {token.accessor}"
 
     async def _route(self, attempt: Attempt) -> StrongroomError | None:
         """Route; what is wrong is answered only after the caller has been allowed to know."""
@@ -307,6 +326,7 @@ class Pipeline:
         call, tx = self._call(attempt), attempt.transaction
         if incoming.certificates:
             call.certificates = incoming.certificates
+        attempt.tried_login = bound.login is not None
         before = tx.mark() if tx.pending or tx.raw or tx.topics else UNTOUCHED
         try:
             if way is not None and way.decoded is not None:
@@ -436,9 +456,10 @@ class Pipeline:
         if attempt.known or attempt.transaction.pending or attempt.transaction.raw:
             return False
         ok = attempt.status < 400
-        if ok and attempt.code not in POLLS:
+        if (ok and attempt.code not in POLLS) or attempt.tried_login:
             return False
         reason, address = "" if ok else attempt.reason, attempt.incoming.address
+        reason = f"{reason}; {attempt.noise}" if attempt.noise else reason
         return not self.noise.admit(attempt.code, reason, address, attempt.now)
 
     # -- 5 to 8

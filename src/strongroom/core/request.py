@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import perf_counter
 
 from strongroom.audit.entry import Actor
 from strongroom.base.errors import DeniedError
@@ -36,6 +37,7 @@ class Incoming:
     problem: Exception | None = None  # found while decoding; answered after it is written down
     # Counts an address that asks with nobody behind it: seconds that it must wait, or 0.
     bound: Callable[[str], int] | None = None
+    began: float = field(default_factory=perf_counter, compare=False)  # when it arrived, in seconds
 
     def __repr__(self) -> str:
         return f"<Incoming {self.operation} {self.path}>"

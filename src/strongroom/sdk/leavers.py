@@ -24,7 +24,7 @@ from strongroom.sdk.knowing import Same, actors
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = timedelta(hours=24)
-MISSED: Final = "leaver.missed"
+MISSED, MEASURED = "leaver.missed", "leaver.measured"
 PERSON, WORKLOAD = "person", "workload"
 RETURNING: Final = ("person.", "scim.user.", "workload.")
 ACTIVE: Final = "active"
@@ -39,10 +39,11 @@ class Ended:
     back: LogEntry | None = None
     served: int | None = None
     missed: int | None = None
+    measured: LogEntry | None = None
 
     @property
     def counts(self) -> str:
-        """What was ended, in words, with the longest that one kind of thing took."""
+        """What was ended, in words, and how soon; else the longest that finding one kind took."""
         found, slowest = list[str](), 0.0
         for name, each in sorted(_mapping(self.entry.own.get("ended")).items()):
             told = _mapping(each)
@@ -50,7 +51,11 @@ class Ended:
             if isinstance(count, int | float) and count:
                 found.append(f"{int(count)} {name}")
             slowest = max(slowest, float(ms) if isinstance(ms, int | float) else 0.0)
-        return f"{', '.join(found) or 'nothing was left'}, within {slowest:.1f} ms each"
+        counts = ", ".join(found) or "nothing was left"
+        took = None if self.measured is None else self.measured.own.get("took_ms")
+        if isinstance(took, int | float):
+            return f"{counts}, {took:.1f} ms after it was asked for"
+        return f"{counts}, found within {slowest:.1f} ms each"
 
     @property
     def until(self) -> float:
@@ -95,9 +100,11 @@ class Leaving:
                 self.ended.append(self.gone[entity])
             return
         if entry.ok and entry.code.startswith(("person.leave", "workload.decommission", "leaver.")):
-            if entry.lacks("entity", "ended") and entry.code != MISSED:
+            if entry.lacks("entity", "ended") and entry.code not in (MISSED, MEASURED):
                 self.cut.append(entry.index)
             gone = self.gone.get(entity) if isinstance(entity, str) else None
+            if entry.code == MEASURED and gone is not None and gone.measured is None:
+                gone.measured = entry
             if entry.code == MISSED and gone is not None and gone.missed is None:
                 gone.missed = entry.index
         self.same.follow(entry)

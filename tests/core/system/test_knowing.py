@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -183,6 +184,23 @@ async def test_what_somebody_knew_who_was_merged_is_known_to_who_stays(
         assert await due(ours, carl) == {"kv/data/merged"}
         [item] = await items(ours, T26)
         assert item.subject == f"kv/data/merged, read by {carl.entity}"
+
+
+async def test_what_it_took_up_to_the_commit_is_written_down_behind_it(tmp_path: Path) -> None:
+    async with room(tmp_path) as ours:
+        ada = await registered(ours, "ada")
+        await leave(ours, ada)
+        for _ in range(100):
+            last = await ours.last()
+            if last["metadata"]["event_code"] == "leaver.measured":
+                break
+            await asyncio.sleep(0.01)
+
+        said = last["unmapped"]
+        assert (said["entity"], said["of"], said["counts"]["tokens"]) == (ada.entity, "person", 1)
+        assert said["took_ms"] > 0
+        [item] = await items(ours, T25)
+        assert f"{said['took_ms']:.1f} ms after it was asked for" in item.because
 
 
 async def test_each_leaving_is_judged_up_to_the_coming_back(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.leaver_check import look
-from strongroom.core.offboarding import offboard
+from strongroom.core.offboarding import measure, offboard
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import check_unbound
@@ -114,6 +114,8 @@ async def end_access(server: Server, call: SystemCall, entity: str, why: str) ->
     by = call.actor.id
     leaver = await offboard(server, call.transaction, entity, call.now, by=by, why=why)
     call.details |= {"entity": entity, "kind": leaver.kind, "ended": leaver.ended}
+    began = call.request.began
+    call.after_commit(lambda: server.pipeline.behind(measure(server, leaver, began)))
     return leaver
 
 
