@@ -415,7 +415,7 @@ def comer_of(live: Live, first: FirstFactor) -> Comer:
     )
 
 
-def is_workload(standing: Standing, said: bool) -> bool:  # noqa: FBT001 - what a method says
+def is_workload(standing: Standing, said: bool) -> bool:
     """Say whether a login is of a workload: a registered person is none, by whatever way in."""
     return standing.person is None and (said or standing.kind is Kind.SERVICE)
 
