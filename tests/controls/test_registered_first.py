@@ -15,6 +15,12 @@ from tests.controls.histories import FakeIdentities, FakeLog, day, entry, found,
 ADA = PersonFact(entity="e-1", name="Ada", created_at=day(1))
 ASKED = entry(3, "registration.request", actor="e-asks", registration="r-1")
 APPROVED = entry(4, "registration.approve", actor="e-decides", registration="r-1", entity="e-1")
+FOUNDED = [
+    entry(-3, "bootstrap.administrator", entity="e-decides"),
+    entry(-2, "person.write", entity="e-second"),
+    entry(0, "identity.settings.write", registration="required"),
+]
+WRITTEN = entry(1, "person.write", entity="e-mole")
 CAME = login(5, "password", "totp", on=2)
 
 
@@ -60,6 +66,28 @@ def by(actor: str) -> LogEntry:
             id="a login that waits",
         ),
         pytest.param([], [], Verdict.NOT_EXERCISED, id="nobody new"),
+        pytest.param([ADA], [*FOUNDED, ASKED, APPROVED], Verdict.EFFECTIVE, id="by a founder"),
+        pytest.param(
+            [ADA], [*FOUNDED, WRITTEN, ASKED, by("e-mole")], Verdict.EXCEPTIONS, id="by a mole"
+        ),
+        pytest.param(
+            [ADA],
+            [*FOUNDED[:2], replace(WRITTEN, index=-1), FOUNDED[2], ASKED, by("e-mole")],
+            Verdict.EFFECTIVE,
+            id="by who was written when it was open",
+        ),
+        pytest.param(
+            [ADA],
+            [ASKED, replace(APPROVED, own={**APPROVED.own, "makers": ["e-x"]})],
+            Verdict.EXCEPTIONS,
+            id="by a token that was made",
+        ),
+        pytest.param(
+            [ADA],
+            [replace(ASKED, own={**ASKED.own, "makers": ["e-decides"]}), APPROVED],
+            Verdict.EXCEPTIONS,
+            id="by who asked with a token in another's name",
+        ),
     ],
 )
 async def test_verdict(people: list[PersonFact], log: list[LogEntry], expected: Verdict) -> None:

@@ -2,8 +2,9 @@
 
 Population  Every person and workload that was registered, or logged in for the first time, in the
             period.
-Holds when  A request to register it was approved, by somebody who did not ask, and the entry of
-            that is before its first login.
+Holds when  A request to register it was approved, by somebody who signed in, did not ask, and was
+            not written as a person while registrations were required; and the entry of the
+            approval is before its first login.
 Not judged  An approval whose entry was cut; a row that is not as it was written.
 Trust       Order is that of the log, not of the clock. Who asked and who decided are in the
             entries; that the server refuses one who asked as the decider is of its own code.
@@ -19,11 +20,16 @@ from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
+from strongroom.sdk.knowing import actors
 from strongroom.sdk.logins import CODES, login_of
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 APPROVE = "registration.approve"
 ASK = ("registration.request", "registration.edit")
+SETTING = "identity.settings.write"
+WRITTEN = ("bootstrap.administrator", "person.write")
+CODES_READ = (APPROVE, *ASK, SETTING, *WRITTEN, *CODES)
+FOUNDERS = 2  # people who have to be there before one can approve for the other
 
 
 @dataclass
@@ -34,6 +40,8 @@ class Story:
     approved: dict[str, LogEntry] = field(default_factory=dict)
     asked: dict[str, set[str]] = field(default_factory=dict)
     came: dict[str, LogEntry] = field(default_factory=dict)
+    written: dict[str, int] = field(default_factory=dict)  # where people first came by a write
+    required: int | None = None  # where registrations were first required
 
     def follow(self, entry: LogEntry) -> None:
         """Take over what an entry says."""
@@ -41,18 +49,34 @@ class Story:
             return
         registration = str(entry.own.get("registration", ""))
         if entry.code in ASK:
-            self.asked.setdefault(registration, set()).add(entry.actor or "")
+            self.asked.setdefault(registration, set()).update(_asking(entry))
         elif entry.code == APPROVE:
             self.approved.setdefault(str(entry.own.get("entity", "")), entry)
+        if entry.code in WRITTEN:
+            self.written.setdefault(str(entry.own.get("entity", "")), entry.index)
         elif (login := login_of(entry)) is not None and _is_entity(login.who):
             self.came.setdefault(login.who, entry)
+        if entry.own.get("registration") == "required" and self.required is None:
+            self.required = entry.index
+
+    def problem_of(self, approval: LogEntry) -> str:
+        """Say why somebody should not have approved; nothing where they could."""
+        if approval.own.get("makers"):
+            return "approved by a token that somebody made, and not by who signed in"
+        who = approval.actor or ""
+        at, founders = self.written.get(who), [*self.written][:FOUNDERS]
+        if who in self.approved or who in founders or at is None or self.required is None:
+            return ""
+        if at < self.required:
+            return ""
+        return f"approved by somebody whose own registration nobody approved (entry {at})"
 
 
 async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
     """Give an item for each that is new."""
     first, end = await evidence.log.stretch(period.start, period.end)
     story = Story(end)
-    async for entry in evidence.log.entries(BEGINNING, period.end, (APPROVE, *ASK, *CODES)):
+    async for entry in evidence.log.entries(BEGINNING, period.end, CODES_READ):
         story.follow(entry)
         if entry.code == APPROVE and entry.ok and entry.lacks("entity", "registration"):
             because = "an approval that was cut: whom it made is not in it"
@@ -69,7 +93,7 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
     newly = [who for who, entry in story.came.items() if entry.index >= first]
     for who in dict.fromkeys((*made, *newly)):
         name = f"{names[who]} ({who})" if names.get(who) else f"entity {who}"
-        yield _judge(name, story.approved.get(who), story.came.get(who), story.asked)
+        yield _judge(name, story, who)
 
 
 def _is_entity(who: str) -> bool:
@@ -79,9 +103,15 @@ def _is_entity(who: str) -> bool:
 _NOBODY = ("system", "anonymous", "root")
 
 
-def _judge(
-    subject: str, approval: LogEntry | None, login: LogEntry | None, asked: dict[str, set[str]]
-) -> Item:
+def _asking(entry: LogEntry) -> set[str]:
+    """Return who asks by an entry: its actor, who made the token, and whom the request names."""
+    said = entry.own.get("requesters")
+    named = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    return {*actors(entry), *named}
+
+
+def _judge(subject: str, story: Story, who: str) -> Item:
+    approval, login, asked = story.approved.get(who), story.came.get(who), story.asked
     came = (login.index,) if login is not None else ()
     if approval is None:
         because = "logged in" if came else "registered"
@@ -92,6 +122,8 @@ def _judge(
         return Item(subject, None, "approved, and no entry says who asked", proof)
     if approval.actor in requesters:
         return Item(subject, False, "approved by who asked for it", proof)
+    if problem := story.problem_of(approval):
+        return Item(subject, False, problem, proof)
     if login is not None and login.index < approval.index:
         because = f"logged in at entry {login.index}, before it was approved"
         return Item(subject, False, because, proof)
@@ -109,11 +141,12 @@ CONTROL = ControlTest(
     ),
     procedure=(
         "From the whole log took every request to register somebody, every approval, and the "
-        "first login of each entity. Compared their places, and who asked with who approved."
+        "first login of each entity. Compared their places, and who asked with who approved; "
+        "looked whether those who approved were themselves approved, or there before."
     ),
     holds_when=(
-        "Each was approved by somebody who did not ask, at an earlier place of the log than its "
-        "first login."
+        "Each was approved by somebody who signed in, did not ask and was rightly there, at an "
+        "earlier place of the log than its first login."
     ),
     limits=(
         "Credentials that were never used, and those handed out beside the server, are not seen. "

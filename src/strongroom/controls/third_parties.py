@@ -1,8 +1,8 @@
 """T28: what third parties are given has an end, and ends.
 
 Population  Every person who is a contractor or of a vendor, and every workload of a vendor.
-Holds when  It has an end date, a person a contract too; and nothing was served to it in the period
-            after its end.
+Holds when  It has an end date, a person a contract too; and nothing was served in the period to it,
+            or to a token that it made, after its end.
 Not judged  A row that is not as it was written; one past its end while the clock went back.
 Trust       The end is the one that its row has now.
 """
@@ -15,6 +15,7 @@ from datetime import datetime
 
 from strongroom.sdk.control import CLOCK_TOLERANCE, ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.period import Period
+from strongroom.sdk.knowing import actors
 
 EMPLOYEE = "employee"
 
@@ -61,9 +62,10 @@ async def _late(period: Period, evidence: Evidence, parties: list[Party]) -> dic
     ends = {p.entity: p.ends_at for p in parties if p.ends_at is not None}
     late: dict[str, int] = {}
     async for entry in evidence.log.entries(period.start, period.end):
-        end = ends.get(entry.actor or "")
-        if end and entry.ok and entry.time and entry.time > end + CLOCK_TOLERANCE:
-            late.setdefault(entry.actor or "", entry.index)
+        for name in actors(entry):
+            end = ends.get(name)
+            if end and entry.ok and entry.time and entry.time > end + CLOCK_TOLERANCE:
+                late.setdefault(name, entry.index)
     return late
 
 
@@ -89,7 +91,7 @@ CONTROL = ControlTest(
     population="Every contractor, everybody of a vendor, and every workload of one",
     procedure=(
         "Read the end and the contract of each. From the log looked for anything that was served "
-        "to one in the period after its end."
+        "to one, or to a token that one made, in the period after its end."
     ),
     holds_when="Each has an end, a person a contract; none was served anything after it.",
     limits=(

@@ -1,6 +1,7 @@
 """Response wrapping: a reply kept for whoever has a token that opens it once.
 
 Vault   `X-Vault-Wrap-TTL` on any request; `sys/wrapping/*` looks up, opens, wraps and rewraps.
+Differs A wrapping token does not outlive the entity that asked for it, nor that of a token inside.
 Trust   The wrapped reply lies sealed in the wrapping token's own cubbyhole, and goes with it. It
         stems from whoever asked for it, and from whose a token inside is: once one of them has left
         it does not open (`identity.makers`). A second opening is refused and written down with the

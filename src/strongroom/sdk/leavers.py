@@ -148,8 +148,7 @@ async def judged(
     first, _ = await evidence.log.stretch(period.start, period.end)
     live: dict[str, int | None] = {}
     async for token in evidence.tokens.live():
-        if token.entity:
-            live[token.entity] = token.entry
+        live |= {each: token.entry for each in (token.entity, *token.makers) if each}
     for index in leaving.cut:
         if index >= first:
             yield Item(f"entry {index}", None, "was cut: what it ended is not in it", (index,))
@@ -175,7 +174,9 @@ def _of_ending(subject: str, ended: Ended, since: datetime | None, *, holds: boo
         because = f"the check at entry {ended.missed} found what was not ended"
         return Item(subject, False, because, (index, ended.missed))
     if holds:
-        return Item(subject, False, "ended, and a token of its lives at the run", (index,))
+        return Item(
+            subject, False, "ended, and a token of its, or that it made, lives at the run", (index,)
+        )
     at = ended.entry.time
     if since is not None and at is not None and at - since > LATEST:
         return Item(subject, False, f"ended {at - since} after it had to be", (index,))

@@ -11,7 +11,8 @@ Differs Every refused login says the same, whether role, secret id or network wa
         where nobody says otherwise and a day at most, not the system's 32 days; longer rules are
         kept as written, capped, and warned of. A mount whose own `max_lease_ttl` was set is the
         exception (`sdk.workloads`). A secret id whose life nobody says, or says 0 of, ends when a
-        lease of the mount would at the latest: after 32 days where that was not tuned.
+        lease of the mount would at the latest: after 32 days where that was not tuned. It is
+        destroyed when a person or workload who made it leaves.
 Trust   A secret id is random and leaves the mount once, in the reply that made it; only a keyed
         digest is stored, and no slow hash is needed. Whoever may write a role, its role id or
         its secret ids can log in as it. Without a secret id (`bind_secret_id` false), whoever

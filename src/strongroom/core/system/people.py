@@ -3,7 +3,9 @@
 Order   A change is in force for every request that is committed after its entry.
 Trust   Whoever may write here says who is a person: whom approvals and owners may be, and how long
         their tokens work. A caller that is bound to an environment writes only of entities that are
-        bound as it is. E-mail and name are in clear in the database; no entry of the log has them.
+        bound as it is. Where registration is required, nobody new is written here once two people
+        are there (`identity.admission`). E-mail and name are in clear in the database; no entry of
+        the log has them.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ Vault   Without a role that has lists of its own, a child's policies are a subse
         `no_parent` and a chosen id ask for sudo.
 Differs A child that its role binds to no network keeps its parent's. What a role says of uses and
         of the longest life is not left out for a batch token: the one is refused, the other
-        caps its life. An id of the caller's own
-        choice is kept as every other is, under a keyed digest, so there is nothing to warn of.
+        caps its life. An id of the caller's own choice is kept as every other is, under a keyed
+        digest, so there is nothing to warn of. An orphan outlives its parent, but not the entity
+        that made it: deleted, disabled, left or over, it takes along what it made, of whatever
+        entity, and that is refused where a person would be asked for a fresh factor.
         A root token is no orphan: no parameter, path or role makes one. Who needs a root token
         that outlives the one they have needs a quorum (`sys/generate-root`).
 Trust   A child is bound to every environment that its parent is bound to, orphan or not. The
