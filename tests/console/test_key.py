@@ -50,15 +50,7 @@ def shell_of(server: Strongroom, home: Path) -> Shell:
 
 
 @pytest.fixture(scope="module")
-def before(server: Strongroom, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """Ada's terminal of before she had to have a key: her session there has shown no factor."""
-    shell = shell_of(server, tmp_path_factory.mktemp("before"))
-    shell.ok(*LOGIN)
-    return shell
-
-
-@pytest.fixture(scope="module")
-def ada(chrome: Browser, server: Strongroom, before: Shell) -> Person:
+def ada(chrome: Browser, server: Strongroom) -> Person:
     """Ada at a browser in which nobody is signed in; her key is there, and is all that she has."""
     rule = {"policies": ["admin"], "kinds": ["webauthn"]}
     assert server.ask("POST", "strongroom/factors/rules/keys", rule).status == 204
@@ -103,6 +95,17 @@ class Hand:
             page.get_by_role("button", name="The code is the same").click()
         assert "go back to it" in page.inner_text("body")
         return ""
+
+
+@pytest.fixture(scope="module")
+def before(server: Strongroom, ada: Person, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A terminal of Ada's whose session has shown no factor: a token that her login has made."""
+    shell = shell_of(server, tmp_path_factory.mktemp("before"))
+    shell.terminal(*LOGIN, answers=[(READY, Hand(ada))])
+    made = shell.ok("write", "-field=token", "auth/token/create", "ttl=1h").out.strip()
+    shell.environment["STRONGROOM_TOKEN"] = made
+    shell.ok("write", "strongroom/sessions", "surface=cli")
+    return shell
 
 
 def test_who_has_only_a_key_logs_in_to_the_command_line_and_steps_up(
