@@ -49,7 +49,9 @@ class Workload:
 INES: Final = Person(
     name="ines", work="platform engineer", mount="userpass", policies=("platform",)
 )
-SOFIA: Final = Person(name="sofia", work="security lead", mount="userpass", policies=("security",))
+SOFIA: Final = Person(
+    name="sofia", work="security lead", mount="userpass", policies=("security", "directory")
+)
 RUTH: Final = Person(name="ruth", work="auditor", mount="userpass", policies=("auditor",))
 TOMAS: Final = Person(
     name="tomas", work="developer", mount="developers", policies=("developer", "hotfix")
@@ -131,7 +133,7 @@ def policies() -> dict[str, str]:
         + rule("production/data/shop/database", "read"),
         "security": rule("auth/token/revoke-accessor", "update")
         + rule("auth/token/lookup-accessor", "update")
-        + rule("strongroom/people/+/leave", "create", "update")
+        + rule("strongroom/leavers", "list")
         + rule("strongroom/people/+/knowledge", "read")
         + rule("strongroom/workloads/+/decommission", "create", "update")
         + rule("sys/policies/acl/*", "read", "create", "update", "delete", "list")
@@ -139,6 +141,7 @@ def policies() -> dict[str, str]:
         + rule("strongroom/registrations/+/approve", "create", "update")
         + rule("strongroom/access/*", "read", "update")
         + rule("strongroom/log/*", "read"),
+        "directory": rule("strongroom/scim/v2/Users/+", "read", "patch"),
         "auditor": rule("strongroom/log/*", "read")
         + rule("strongroom/evidence/*", "create", "read", "update", "list"),
         "timekeeper": rule("strongroom/clock", "read", "update", "sudo"),

@@ -1,11 +1,14 @@
 """`hvac`, the client that Python programs have for Vault, used unchanged against our server.
 
+What a directory says over SCIM goes by plain HTTP.
+
 All clients share one connection and differ in their token. What a client is refused is an
 answer that the story asks for, so `refusal` makes a value of it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from hvac.exceptions import VaultError
 from strongroom.demo.record import Counts
 
 TIMEOUT_SECONDS = 60
+SCIM = "application/scim+json"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 
 class Vault:
@@ -44,6 +49,19 @@ class Vault:
         answer = self._session.get(f"{self.address}/log/{path}", timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
         return bytes(answer.content)
+
+    def deactivate(self, entity: str, token: str) -> dict[str, Any]:
+        """Say over SCIM that somebody is active no more, as a directory does it."""
+        operation = {"op": "replace", "path": "active", "value": False}
+        answer = self._session.patch(
+            f"{self.address}/scim/v2/Users/{entity}",
+            data=json.dumps({"schemas": [PATCH], "Operations": [operation]}),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": SCIM},
+            timeout=TIMEOUT_SECONDS,
+        )
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,7 +1,8 @@
-"""Somebody leaves: all that is hers ends at once, and what she had read is written anew."""
+"""Somebody leaves by the directory's word: all that is hers ends, what she knew is written anew."""
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 from strongroom.demo.company import INES, MEI, SOFIA
@@ -18,10 +19,15 @@ def play(stage: Stage) -> None:
         mei = stage.logged_in(MEI)
         found = read(mei, "development", _AT)
         step.detail = f"reads version {found['metadata']['version']}"
-    with stage.step("Sofia says that Mei has left: all that is hers ends at once") as step:
-        sofia = stage.logged_in(SOFIA)
-        at = f"strongroom/people/{entity}/leave"
-        ended = sofia.write_data(at, data={"reason": "the contract is over"})["data"]["ended"]
+    with stage.step("Sofia lets the directory say over SCIM that Mei is active no more") as step:
+        sofia = stage.logged_in(SOFIA)  # with her key: it is fresh
+        begun = perf_counter()
+        told = stage.vault.deactivate(entity, sofia.token)
+        took = perf_counter() - begun
+        step.expect(told["active"] is False, "she is active all the same")
+        step.detail = f"PATCH active=false, acknowledged after {took * 1000:.0f} ms"
+    with stage.step("All that was hers ended with that answer; what finding it took") as step:
+        ended = sofia.list("strongroom/leavers")["data"]["key_info"][entity]["ended"]
         step.expect(ended["tokens"]["count"] > 0, "no token ended")
         step.detail = _latencies(ended)
     with stage.step("Her very next read is refused, and so is a new login") as step:
