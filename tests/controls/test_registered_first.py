@@ -21,6 +21,7 @@ FOUNDED = [
     entry(0, "identity.settings.write", registration="required"),
 ]
 WRITTEN = entry(1, "person.write", entity="e-mole")
+KNOWN = replace(entry(-9, "workload.write", entity="e-asks"), time=day(-9))
 CAME = login(5, "password", "totp", on=2)
 
 
@@ -93,11 +94,11 @@ def by(actor: str) -> LogEntry:
 async def test_verdict(people: list[PersonFact], log: list[LogEntry], expected: Verdict) -> None:
     given = FakeIdentities(persons=people)
 
-    assert await found(CONTROL, identities=given, log=FakeLog(log)) is expected
+    assert await found(CONTROL, identities=given, log=FakeLog([KNOWN, *log])) is expected
 
 
 async def test_approval_and_first_login_are_the_proof() -> None:
-    log = FakeLog([ASKED, APPROVED, CAME, login(9, "password", "totp", on=3)])
+    log = FakeLog([KNOWN, ASKED, APPROVED, CAME, login(9, "password", "totp", on=3)])
     [item] = await items(CONTROL, identities=FakeIdentities(persons=[ADA]), log=log)
 
     assert (item.subject, item.held, item.proof) == ("Ada (e-1)", True, (4, 5))
@@ -105,9 +106,17 @@ async def test_approval_and_first_login_are_the_proof() -> None:
 
 async def test_who_asked_for_another_text_of_it_is_one_who_asked() -> None:
     edited = entry(3, "registration.edit", actor="e-decides", registration="r-1")
-    log = FakeLog([ASKED, edited, APPROVED])
+    log = FakeLog([KNOWN, ASKED, edited, APPROVED])
 
     assert (
         await found(CONTROL, identities=FakeIdentities(persons=[ADA]), log=log)
         is Verdict.EXCEPTIONS
     )
+
+
+async def test_a_request_by_a_stranger_is_no_request() -> None:
+    given = FakeIdentities(persons=[ADA])
+
+    [item] = await items(CONTROL, identities=given, log=FakeLog([ASKED, APPROVED]))
+
+    assert (item.held, item.because) == (False, "asked for by somebody who is not registered")

@@ -3,8 +3,8 @@
 Population  Every person and workload that was registered, or logged in for the first time, in the
             period.
 Holds when  A request to register it was approved, by somebody who signed in, did not ask, and was
-            not written as a person while registrations were required; and the entry of the
-            approval is before its first login.
+            not written as a person while registrations were required; who asked was registered
+            too; and the entry of the approval is before its first login.
 Not judged  An approval whose entry was cut; a row that is not as it was written.
 Trust       Order is that of the log, not of the clock. Who asked and who decided are in the
             entries; that the server refuses one who asked as the decider is of its own code.
@@ -28,7 +28,8 @@ APPROVE = "registration.approve"
 ASK = ("registration.request", "registration.edit")
 SETTING = "identity.settings.write"
 WRITTEN = ("bootstrap.administrator", "person.write")
-CODES_READ = (APPROVE, *ASK, SETTING, *WRITTEN, *CODES)
+REGISTERS = (*WRITTEN, APPROVE, "workload.write", "scim.user.create", "scim.user.write")
+CODES_READ = (APPROVE, *REGISTERS, *ASK, SETTING, *WRITTEN, *CODES)
 FOUNDERS = 2  # people who have to be there before one can approve for the other
 
 
@@ -41,6 +42,7 @@ class Story:
     asked: dict[str, set[str]] = field(default_factory=dict)
     came: dict[str, LogEntry] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)  # where people first came by a write
+    registered: set[str] = field(default_factory=set)  # whom the log tells of as people, workloads
     required: int | None = None  # where registrations were first required
 
     def follow(self, entry: LogEntry) -> None:
@@ -52,6 +54,8 @@ class Story:
             self.asked.setdefault(registration, set()).update(_asking(entry))
         elif entry.code == APPROVE:
             self.approved.setdefault(str(entry.own.get("entity", "")), entry)
+        if entry.code in REGISTERS:
+            self.registered.add(str(entry.own.get("entity", "")))
         if entry.code in WRITTEN:
             self.written.setdefault(str(entry.own.get("entity", "")), entry.index)
         elif (login := login_of(entry)) is not None and _is_entity(login.who):
@@ -88,6 +92,7 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
             because = f"not as it was written: {row.problem}"
             yield Item(f"entity {row.entity}", None, because)
     names = {row.entity: row.name for row in rows}
+    story.registered |= {*names}
     sound = [(row.entity, row.created_at) for row in rows if not row.problem]
     made = [who for who, since in sound if since is not None and since in period]
     newly = [who for who, entry in story.came.items() if entry.index >= first]
@@ -122,6 +127,8 @@ def _judge(subject: str, story: Story, who: str) -> Item:
         return Item(subject, None, "approved, and no entry says who asked", proof)
     if approval.actor in requesters:
         return Item(subject, False, "approved by who asked for it", proof)
+    if any(_is_entity(each) and each not in story.registered for each in requesters):
+        return Item(subject, False, "asked for by somebody who is not registered", proof)
     if problem := story.problem_of(approval):
         return Item(subject, False, problem, proof)
     if login is not None and login.index < approval.index:

@@ -127,7 +127,8 @@ async def _check_empty(tx: Transaction, name: str) -> None:
     workloads = [row for row in await tx.all(WORKLOADS, state=ACTIVE) if row.environment == name]
     people = 0
     for row in await tx.all(PEOPLE, state=ACTIVE):
-        people += await environment_of(tx, await tx.get(ENTITIES, row.entity)) == name
+        entity = await tx.get(ENTITIES, row.entity)
+        people += await environment_of(tx, entity) == name
     if workloads or people:
         found = f"{len(workloads)} workloads and {people} people are bound to it"
         raise InputError("name", f"{found}: register them elsewhere, or end them, first")
