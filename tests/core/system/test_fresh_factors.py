@@ -97,6 +97,7 @@ class TestTheRulesThemselves:
             ("strongroom/sessions/limits", {"idle": "1h", "longest": "12h"}, LIMITS),
             ("strongroom/sessions/limits", {"idle": "15m", "longest": "13h"}, LIMITS),
             ("strongroom/sessions/limits", {"idle": "5m", "longest": "1h"}, None),
+            ("strongroom/sessions/limits", {"idle": "5m", "longest": "1h", "bound": "off"}, LIMITS),
             (FACTOR_RULE, {"kinds": ["totp", "webauthn"]}, "factor_rule_loosened"),
             (FACTOR_RULE, {"policies": ["b"]}, "factor_rule_loosened"),
             (FACTOR_RULE, {"provider_factors": True}, "factor_rule_loosened"),
