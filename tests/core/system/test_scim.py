@@ -25,6 +25,7 @@ from strongroom.identity.records import ENTITIES, GROUP_MEMBERS, PEOPLE
 from strongroom.storage.transaction import Transaction
 from tests.core.system.people import person
 from tests.core.system.room import Room, room
+from tests.core.system.test_groups import acting_as, entity
 
 MEDIA = "application/scim+json"
 SCIM = (
@@ -336,6 +337,36 @@ async def test_a_bound_directory_is_refused_and_a_login_in_use_is_not_taken(
     assert await tx.all(PEOPLE) == []
     assert len(await tx.all(ENTITIES)) == 1
     assert await tx.all(GROUP_MEMBERS) == []
+
+
+async def test_a_workload_provisions_for_all_environments_once_it_is_named_as_the_directory(
+    directory: Directory,
+) -> None:
+    ours = directory.room
+    owner = await entity(ours, "owner")
+    joined = {"name": "Olive Owner"}
+    assert (await ours.ask("POST", f"strongroom/people/{owner}", joined)).status == 204
+    made = await entity(ours, "directory")
+    whole = {"owner": owner, "justification": "provisions people", "environment": "company"}
+    given = {"paths": ["secret/company/*"], "protected": True}
+    assert (await ours.ask("POST", "strongroom/environments/company", given)).status == 204
+    assert (await ours.ask("POST", f"strongroom/workloads/{made}", whole)).status == 204
+    bound = Directory(ours, await acting_as(ours, made, "scim"))
+    wanted = {"schemas": [USER], "userName": "ada"}
+
+    await bound.must(403, "POST", "/Users", wanted)
+    unknown = await ours.ask("POST", "strongroom/scim/config", {"directory": owner})
+    named = await ours.ask("POST", "strongroom/scim/config", {"directory": made})
+    entry = await ours.last()
+    user = await bound.must(201, "POST", "/Users", wanted)
+    ended = await ours.ask(
+        "POST", f"strongroom/workloads/{made}/decommission", {"reason": "no more"}
+    )
+    await bound.must(403, "GET", f"/Users/{user['id']}")
+
+    assert (unknown.status, named.status, ended.status) == (400, 204, 200)
+    assert unknown.errors == ["directory: there is no such workload"]
+    assert entry["unmapped"]["directory"] == made
 
 
 @given(st.text(max_size=60))

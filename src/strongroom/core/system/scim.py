@@ -8,7 +8,9 @@ Specs   RFC 7643 and 7644, less bulk, ETags, passwords and search over all types
 Trust   Whoever may write here makes people without another one's approval, ends the access of
         anybody, and says who is in the groups that are given to the directory, with what they
         may: give it a token of its own, and no more than these paths. It gives nobody a policy, and
-        sees no other group. A caller that is bound to an environment is refused.
+        sees no other group. A caller that is bound to an environment is refused, as whom it makes
+        is bound to none; except the one workload that `scim/config` names as the directory. Who
+        names it shows a fresh security key (`identity.step_up`), and the entry says whom.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from strongroom.identity.records import (
     GROUP_MEMBERS,
     GROUPS,
     PEOPLE,
+    WORKLOADS,
     Group,
     GroupMember,
     Person,
@@ -95,10 +98,17 @@ class IdBody(Id):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where the people of the directory log in."""
+    """Where the people of the directory log in, and who it is."""
 
     mount_accessor: Annotated[
         str, Help("Accessor of the auth mount where user names are aliases; empty: none.", most=512)
+    ] = ""
+    directory: Annotated[
+        str,
+        Help(
+            "Entity of the registered workload that provisions for all environments; empty: none.",
+            most=512,
+        ),
     ] = ""
 
 
@@ -205,20 +215,24 @@ class ScimRoutes:
         raise RefusedError(501, "search at Users or at Groups")
 
     async def show_settings(self, call: SystemCall, _: Nothing) -> Reply:
-        return Reply({"mount_accessor": (await _settings(call)).mount_accessor})
+        found = await _settings(call)
+        return Reply({"mount_accessor": found.mount_accessor, "directory": found.directory})
 
     async def write_settings(self, call: SystemCall, given: Settings) -> None:
         check_unbound(call)
         accessor = given.mount_accessor
         if accessor and accessor not in await mounts_by_accessor(self._server, call):
             raise InputError("mount_accessor", "there is no such auth mount")
+        workload = await call.transaction.get(WORKLOADS, given.directory)
+        if given.directory and (workload is None or workload.state != ACTIVE):
+            raise InputError("directory", "there is no such workload")
         call.transaction.put(SETTINGS, Setting(SETTING, msgspec.json.encode(given)))
-        call.details["mount_accessor"] = accessor
+        call.details |= {"mount_accessor": accessor, "directory": given.directory}
 
     # -- users
 
     async def users(self, call: SystemCall, given: Query) -> Reply:
-        check_unbound(call)
+        await check_provisions(call)
         known = {row.entity: row for row in await call.transaction.all(SCIM_USERS)}
         groups = {each.id: each for each in await self._ours(call)}
         held: dict[str, list[Group]] = {}
@@ -239,7 +253,7 @@ class ScimRoutes:
         """Make a person; one whom the directory had deleted comes back as who they were."""
         wanted = _read(given.body, USER)
         name = _text(wanted, "userName", required=True)
-        check_unbound(call)
+        await check_provisions(call)
         same = await self._named(call, name)
         if any(not row.deleted for row in same):
             raise RefusedError(409, "uniqueness: the userName is in use")
@@ -322,7 +336,7 @@ class ScimRoutes:
         call.transaction.put(ALIASES, new_alias(entity, known, call.now, call.entropy))
 
     async def _user_now(self, call: SystemCall, entity: str) -> dict[str, Any]:
-        check_unbound(call)
+        await check_provisions(call)
         person = await call.transaction.get(PEOPLE, entity)
         known = await call.transaction.get(SCIM_USERS, entity)
         if person is None or (known is not None and known.deleted):
@@ -364,7 +378,7 @@ class ScimRoutes:
     # -- groups
 
     async def groups(self, call: SystemCall, given: Query) -> Reply:
-        check_unbound(call)
+        await check_provisions(call)
         found = [await self._group(call, each) for each in await self._ours(call)]
         return answer(page(found, given))
 
@@ -372,7 +386,7 @@ class ScimRoutes:
         return answer(shown(await self._group(call, await self._there(call, given.id)), given))
 
     async def make_group(self, call: SystemCall, given: Body) -> Reply:
-        check_unbound(call)
+        await check_provisions(call)
         wanted = _read(given.body, GROUP)
         made = new_group(call.now, call.entropy, external=False)
         made = replace(made, metadata={DIRECTORY: OURS})
@@ -452,7 +466,7 @@ class ScimRoutes:
         return [row for row in rows if _is_ours(row)]
 
     async def _there(self, call: SystemCall, id_: str) -> Group:
-        check_unbound(call)
+        await check_provisions(call)
         group = await call.transaction.get(GROUPS, id_)
         if group is None or not _is_ours(group):
             raise NotFoundError("there is no such group")
@@ -497,6 +511,13 @@ def _by_id(rows: Sequence[Mapping[str, Any]], id_: str) -> Mapping[str, Any]:
         if row["id"] == id_:
             return row
     raise NotFoundError("there is none of this name")
+
+
+async def check_provisions(call: SystemCall) -> None:
+    """Refuse a caller that is bound to an environment and is not the directory."""
+    entity = call.session.token.entity if call.session else ""
+    if not entity or entity != (await _settings(call)).directory:
+        check_unbound(call)
 
 
 async def _settings(call: SystemCall) -> Settings:
