@@ -10,6 +10,7 @@ import pytest
 
 from strongroom.api.limits import TokenBuckets
 from strongroom.app import Application
+from strongroom.core.noise import ALLOWED
 from tests.api.serving import Served, serving
 
 BURST = 5
@@ -56,6 +57,21 @@ async def test_a_bogus_token_opens_no_way_around_the_bound(
 
     assert got.status == 429
     assert int(got.headers["retry-after"]) > 0
+
+
+async def test_failed_logins_beyond_the_bound_are_judged_by_nobody_and_only_counted(
+    served: Served,
+) -> None:
+    await served.ask("POST", "sys/auth/approle", {"type": "approle"})
+    before, wrong = served.server.log.size, {"role_id": "x", "secret_id": "y"}
+
+    tried = [await served.ask("POST", "auth/approle/login", wrong, token="") for _ in range(40)]
+
+    statuses = [each.status for each in tried]
+    assert statuses == [400] * BURST + [429] * (40 - BURST)
+    assert served.server.log.size - before == BURST + ALLOWED
+    [counted] = served.server.pipeline.noise.over(served.clock.now(), all_of_them=True)
+    assert (counted.code, counted.count) == ("request.limited", 40 - BURST - ALLOWED)
 
 
 async def test_a_token_that_has_ended_or_was_revoked_is_counted(served: Served) -> None:

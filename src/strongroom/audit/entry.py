@@ -436,7 +436,7 @@ def _endpoint(event: Event) -> dict[str, Any]:
 def _http(fields: dict[str, Any], event: Event, path: str) -> None:
     if not event.method:
         return
-    request: dict[str, Any] = {"url": {"path": "/v1/" + path}}
+    request: dict[str, Any] = {"url": {"path": path if path.startswith("/") else "/v1/" + path}}
     if event.method in METHODS:
         request["http_method"] = event.method
     fields["http_request"] = request

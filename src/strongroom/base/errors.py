@@ -95,6 +95,14 @@ class RefusedError(StrongroomError):
         self.status = status
 
 
+class VisitRefusedError(RefusedError):
+    """The console refused a visit before it asked anything; `kind` is what others are alike in."""
+
+    def __init__(self, status: int, message: str, kind: str) -> None:
+        super().__init__(status, message)
+        self.kind = kind
+
+
 class UpstreamError(StrongroomError):
     """Another system did not answer in time."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from strongroom.api.vault import clean_path
+from strongroom.base.errors import VisitRefusedError
 from strongroom.core.pipeline import Pipeline
 from strongroom.core.request import Incoming
 from strongroom.core.router import Operation
@@ -112,6 +113,24 @@ class Asker:
         if told.wants_factor:
             raise FreshFactorError(told)
         return told
+
+    async def refused(self, method: str, path: str, page: str, because: str) -> None:
+        """Have it written down that a visit was refused before anything was asked.
+
+        Of `token` the entry says whose it is. Many of one page and session become a count.
+        """
+        problem = VisitRefusedError(FORBIDDEN, because, f"{method} {page}")
+        incoming = Incoming(
+            id=next(self.ids),
+            operation=Operation.READ,
+            path=path,
+            method=method,
+            token=self.token,
+            address=self.address,
+            port=self.port,
+            problem=problem,
+        )
+        await self.pipeline.handle(incoming)
 
     async def read(self, path: str, **query: str) -> Told:
         """Read; RefusedError for any answer but success."""

@@ -30,6 +30,8 @@ NAME = "__Host-strongroom"
 AWAY = "__Host-strongroom-away"
 AWAY_SECONDS = 300
 LONGEST = 4096  # bytes, as browsers keep
+NO_COOKIE = "a session's cookie that is none, or came twice"
+OF_ANOTHER = "a session's cookie that was given to another client"
 _HOST = "Path=/; Secure; HttpOnly"
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
@@ -106,6 +108,18 @@ def read(barrier: Barrier, headers: Iterable[str], client: Client) -> Kept | Non
     text = _only(headers, NAME)
     kept = None if text is None else opened(barrier, "cookie", text, Kept)
     return kept if kept and hmac.compare_digest(kept.client, client.digest) else None
+
+
+def misused(barrier: Barrier, headers: Iterable[str]) -> tuple[str, Kept | None]:
+    """Say what is wrong with a cookie that `read` refuses, and what it holds; "" if none came."""
+    headers = list(headers)
+    if not any(f"{NAME}=" in each for each in headers):
+        return "", None
+    text = _only(headers, NAME)
+    if text == "":
+        return "", None
+    kept = None if text is None else opened(barrier, "cookie", text, Kept)
+    return (NO_COOKIE if kept is None else OF_ANOTHER), kept
 
 
 def read_away(

@@ -1,14 +1,16 @@
 """One visit to a page, and what a page makes of it.
 
 Trust  A form counts only if the browser says that our own page sent it, and, once signed in, if it
-       carries the mark that only this session's pages have.
+       carries the mark that only this session's pages have. What is refused before anything is
+       asked is an entry all the same, with whose session it brought, if that is one; it
+       holds no cookie, mark or token.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import parse_qs
 
@@ -37,6 +39,12 @@ class Visit:
     client: Client
     asker: Asker
     now: datetime
+    page: str  # the page's path as it is declared
+
+    async def refused(self, because: str, kept: Kept | None = None) -> None:
+        """Have it written down that this was refused, and whose session it brought."""
+        asker = self.asker if kept is None else replace(self.asker, token=kept.token)
+        await asker.refused(self.method, self.path, self.page, because)
 
     @property
     def chosen(self) -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from strongroom.base.ids import uuid_of
 from strongroom.console.asking import FORBIDDEN, SEALED, Asker, FreshFactorError, RefusedError
 from strongroom.console.assets import PREFIX as ASSETS
 from strongroom.console.assets import Assets
-from strongroom.console.cookies import Client, Kept, read, read_away, taken_back
+from strongroom.console.cookies import Client, Kept, misused, read, read_away, taken_back
 from strongroom.console.navigation import ENROLLING, NAVIGATION
 from strongroom.console.pages.step_up import StepUp, step_up_for
 from strongroom.console.rendering import Pages
@@ -46,6 +47,10 @@ from strongroom.core.router import Operation
 from strongroom.core.server import Server
 
 SIGN_IN = "/sign-in"
+ELSEWHERE = "a form that no page of the console sent"
+UNREADABLE = "a form or query that no page of the console sends"
+UNMARKED = "a form without the mark of its session"
+OVER = "a session that is over"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
@@ -106,9 +111,14 @@ class Console:
         found = self._find(path)
         if found is None:
             return self._page(request, kept, _problem(404, "There is no such page."))
-        page, fields = found
+        page, _ = found
+        visit = self._visit(request, path, found, kept, client)
         try:
-            visit = self._visit(request, path, fields, kept, client)
+            visit = replace(visit, query=query_of(request), form=form_of(request))
+        except InputError as error:
+            await visit.refused(UNREADABLE)
+            return self._page(request, kept, _problem(400, str(error)))
+        try:
             made = await self._made(request, page, visit)
         except InputError as error:
             made = _problem(400, str(error))
@@ -125,6 +135,7 @@ class Console:
             return Moved(to=step_up_for(visit.path))
         except RefusedError as refused:
             if refused.told.status == FORBIDDEN and await _is_over(visit):
+                await visit.refused(OVER)
                 return Moved(to=sign_in_for(visit.path), cookies=(taken_back(),))
             return _refused(refused)
 
@@ -138,7 +149,7 @@ class Console:
         self,
         request: HttpRequest,
         path: str,
-        fields: Mapping[str, str],
+        found: tuple[Page, Mapping[str, str]],
         kept: Kept | None,
         client: Client,
     ) -> Visit:
@@ -155,14 +166,15 @@ class Console:
         return Visit(
             method=request.method,
             path=path,
-            fields=fields,
-            query=query_of(request),
-            form=form_of(request),
+            fields=found[1],
+            query={},
+            form={},
             kept=kept,
             away=read_away(self._server.barrier, cookies, client, now),
             client=client,
             asker=asker,
             now=now,
+            page=found[0].path,
         )
 
     async def _serve(self, request: HttpRequest, page: Page, visit: Visit) -> Shown | Moved:
@@ -170,15 +182,26 @@ class Console:
         if serve is None or request.method not in ("GET", "HEAD", "POST"):
             return _problem(405, "This page cannot be asked for in this way.")
         if not page.open and visit.kept is None:
+            await self._note_misused(request, visit)
             return Moved(to=sign_in_for(visit.path))
         if visit.kept is not None and visit.kept.enrols and not (page.enrols or page.open):
             return Moved(to=ENROLLING)
         if request.method == "POST":
             if not from_our_page(request):
+                await visit.refused(ELSEWHERE)
                 return _problem(403, "This form was not sent by a page of this console.")
             if visit.kept is not None and not page.open and not marked(visit.kept, visit.form):
+                await visit.refused(UNMARKED)
                 return _problem(403, "This form belongs to another session. Open the page anew.")
         return await serve(visit)
+
+    async def _note_misused(self, request: HttpRequest, visit: Visit) -> None:
+        """Write down a cookie that lets nobody in. While sealed none can be judged."""
+        if self._server.barrier.sealed:
+            return
+        because, kept = misused(self._server.barrier, cookies_of(request))
+        if because:
+            await visit.refused(because, kept)
 
     def _page(self, request: HttpRequest, kept: Kept | None, made: Shown | Moved) -> HttpResponse:
         cookies = [(b"set-cookie", each.encode()) for each in made.cookies]

@@ -44,6 +44,8 @@ class Attempt:
     content_type: str = "application/json"
     reason: str = ""
     retry_after: int | None = None
+    tried_login: bool = False  # a way in was served, and judged what it was given
+    noise: str = ""  # what else than code, reason and network makes two of these the same noise
     touched: Touched | None = None
     details: dict[str, object] = field(default_factory=dict)
     committed: list[Callable[[], None]] = field(default_factory=list)

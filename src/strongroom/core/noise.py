@@ -4,8 +4,8 @@ The first few of each (reason, network, route) in a window are entries of their 
 counted, and the count becomes one entry when the window ends.
 
 Units  A window is 60 seconds. Networks are /24 of IPv4 and /48 of IPv6.
-Trust  What is collapsed was answered without touching any secret. A crash loses the counts of
-       the open windows, at most.
+Trust  What is collapsed was answered without touching any secret; a login that was judged never
+       is. A crash loses the counts of the open windows, at most.
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ class Providers:
         away = visit.away
         mount = f"{visit.fields['mount'].replace(':', '/')}/"
         if away is None or away.mount != mount:
+            await visit.refused("nobody who was sent to this provider from here")
             return await SignIn(self.server).form(visit, {}, OVER, 400)
         brought = {name: visit.query[name] for name in _BROUGHT if name in visit.query}
         told = await visit.asker.write(

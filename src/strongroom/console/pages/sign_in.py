@@ -98,6 +98,7 @@ class SignIn:
         entering = Entering(self.server)
         waiting = entering.waiting(visit)
         if waiting is None:
+            await visit.refused("a login that is none, or was begun by another client")
             return await self.form(visit, {}, OVER, 400)
         way, answer = visit.form.get("way", ""), visit.form.get("answer", "").strip()
         kinds = {each.id: each.kind for ways in waiting.open() for each in ways}
