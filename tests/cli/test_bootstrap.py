@@ -60,6 +60,7 @@ def test_a_root_token_that_lives_is_told_of_to_who_may_know(fresh: Shell) -> Non
     before = fresh.ok("status")
     fresh.ok("operator", "generate-root", "-init")
     fresh.ok("operator", "generate-root", given=key)
+    fresh.ok("token", "create", "-policy=root")
 
     after = fresh.ok("status")
     fresh.environment["STRONGROOM_TOKEN"] = "hvs.nobody"
@@ -67,4 +68,6 @@ def test_a_root_token_that_lives_is_told_of_to_who_may_know(fresh: Shell) -> Non
 
     assert "alert" not in before.err
     assert "alert: a root token was generated" in after.err
+    assert "alert: a root token made another" in after.err
+    assert "alert: root tokens that live, in all: 3" in after.err
     assert "alert" not in stranger.err
