@@ -410,7 +410,10 @@ class FactorRoutes:
 
 
 def own(call: SystemCall) -> Entity:
-    """Return whose token asks. Raises InputError for a token that is nobody's."""
+    """Return whose token asks.
+
+    Raises InputError for a token that is nobody's, DeniedError for one that another entity made.
+    """
     entity = call.session.entity if call.session is not None else None
     if entity is None:
         raise InputError("", "this token is nobody's who could have factors: log in as yourself")

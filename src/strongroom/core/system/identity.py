@@ -10,7 +10,8 @@ Differs Names of entities are case-sensitive. A request that OpenBao answers wit
         who they were is refused; delete those too to let somebody new come by that name.
 Trust   Whoever may write entities can give any of them any policy but root, and bind it to an
         environment by the metadata `environment`; a caller that is itself bound cannot bind one
-        elsewhere, nor lift or change a binding.
+        elsewhere, nor lift or change a binding. Of who is registered for an environment nobody's
+        metadata says another: it is 400 and names `metadata.environment`.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ class MfaValidation:
             asked = ((MFA_PENDING, replace(pending, challenge=None)),)  # each challenge once
             raise FactorRefusedError(error.reason, (*error.rows, *asked), error.details) from None
         call.details |= shown_details(pending.shown, shown)
-        tx.delete(MFA_PENDING, pending.lookup)
         call.details |= batch_details(verdict.wanted)
+        tx.delete(MFA_PENDING, pending.lookup)
         signing = Signing(
             id=uuid_of(call.entropy(16)),
             factors=kinds_of(shown),
