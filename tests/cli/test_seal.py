@@ -125,7 +125,7 @@ def test_a_root_token_and_a_password_that_do_not_fit_are_refused(nowhere: Shell)
 def test_rekeying_ends_the_old_shares(new_server: Shell) -> None:
     old = open_up(new_server)
     nothing = new_server("operator", "rekey", "-status")
-    begin = ("operator", "rekey", "-init", "-key-shares=1", "-key-threshold=1", "--no-verify")
+    begin = ("operator", "rekey", "-init", "-key-shares=1", "-key-threshold=1", "--at-once")
     new_server.ok(*begin)
     new_server.ok("operator", "rekey", given=old[0])
     made = new_server.ok("operator", "rekey", "-format=json", given=old[1]).data

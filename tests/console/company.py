@@ -56,12 +56,18 @@ def founded(server: Strongroom) -> Company:
     did("POST", f"strongroom/workloads/{deploy}", workload)
     members = {"name": "operators", "policies": ["admin"], "member_entity_ids": [ids["ada"]]}
     group = did("POST", "identity/group", members)["id"]
+    request = asked_by_bob(server)
+    return Company(ada=ids["ada"], bob=ids["bob"], deploy=deploy, group=group, request=request)
+
+
+def asked_by_bob(server: Strongroom, name: str = "carol") -> str:
+    """Let Bob ask that somebody be registered; return the request's id."""
     login = server.ask("POST", "auth/userpass/login/bob", {"password": PASSWORD}, token="")
     asked = {
         "kind": "person",
-        "entity_name": "carol",
+        "entity_name": name,
         "reason": "Joins the shop",
-        "name": "Carol Example",
+        "name": f"{name.title()} Example",
         "worker": "contractor",
         "contract": "C-17",
         "ends_at": "2100-01-31T00:00:00Z",
@@ -69,5 +75,5 @@ def founded(server: Strongroom) -> Company:
         "groups": ["operators"],
     }
     token = login.body["auth"]["client_token"]
-    request = did("POST", "strongroom/registrations", asked, token)["id"]
-    return Company(ada=ids["ada"], bob=ids["bob"], deploy=deploy, group=group, request=request)
+    made = server.ask("POST", "strongroom/registrations", asked, token=token)
+    return str(made.body["data"]["id"])

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.console.browsing import NARROW, WIDE, Person, browsing, served_to_browsers
-from tests.console.company import PASSWORD, Company, founded
+from tests.console.company import PASSWORD, Company, asked_by_bob, founded
 from tests.servers import MissingError, Strongroom
 
 
@@ -35,7 +35,7 @@ def company(server: Strongroom) -> Company:
 @pytest.fixture(scope="module")
 def ada(chrome: Browser, server: Strongroom, company: Company) -> Person:
     """Ada, who must have a key, has enrolled hers, and is signed in with it."""
-    rule = {"policies": ["admin"], "kinds": ["webauthn"]}
+    rule = {"groups": [company.group], "kinds": ["webauthn"]}
     assert server.ask("POST", "strongroom/factors/rules/keys", rule).status == 204
     person = Person.at(chrome, server)
     person.key()
@@ -53,7 +53,9 @@ def ada(chrome: Browser, server: Strongroom, company: Company) -> Person:
     return person
 
 
-def test_a_key_is_enrolled_signs_in_steps_up_and_signs_out(ada: Person, company: Company) -> None:
+def test_a_key_is_enrolled_signs_in_steps_up_and_signs_out(
+    ada: Person, company: Company, server: Strongroom
+) -> None:
     ada.open("/sessions")
     assert "webauthn" in ada.page.inner_text("table")
     ada.open("/step-up?next=/people")
@@ -63,7 +65,10 @@ def test_a_key_is_enrolled_signs_in_steps_up_and_signs_out(ada: Person, company:
     assert ada.path == "/people"
     ada.open(f"/registrations/{company.request}")
     ada.press("Register carol")
-    assert ada.heading == "What became of the request for carol?"
+    assert ada.heading == "Shall carol be registered?"  # asked before she had her key
+    ada.open(f"/registrations/{asked_by_bob(server, 'dora')}")
+    ada.press("Register dora")
+    assert ada.heading == "What became of the request for dora?"
     ada.open("/")
     ada.press("Sign out")
     assert ada.heading == "Sign in"

@@ -114,7 +114,7 @@ def test_who_has_only_a_key_logs_in_to_the_command_line_and_steps_up(
     hand, again = Hand(ada), Hand(ada)
 
     done = shell.terminal(*LOGIN, answers=[(READY, hand)])
-    stepped = shell.terminal("step-up", "--skip-browser", answers=[(READY, again)])
+    stepped = shell.terminal("step-up", "--no-browser", answers=[(READY, again)])
 
     assert (done.code, stepped.code) == (0, 0), (done.out, stepped.out)
     assert "logged in to" in done.out

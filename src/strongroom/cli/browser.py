@@ -3,7 +3,7 @@
     auth_url → browser → provider → http://localhost:PORT/oidc/callback → here → the server
 
 Vault  As `bao login -method=oidc`: `role`, `port` (8250) and `skip_browser=true`, which is
-       `--skip-browser` too; the role must allow the redirect URI.
+       `--no-browser` too; the role must allow the redirect URI.
 Units  The browser has five minutes.
 Trust  It listens on the loopback address alone, until the answer to this very login came: one with
        another state is turned away. The server is also sent a nonce that only this process has, so

@@ -24,11 +24,11 @@ factor = group("factor", "Second factors of your own.")
 
 
 @command("step-up")
-@click.option("--skip-browser", is_flag=True, help="Show the address for a browser, open none.")
+@click.option("--no-browser", is_flag=True, help="Show the address for a browser, open none.")
 @in_session
-def step_up(session: Session, skip_browser: bool) -> None:
+def step_up(session: Session, no_browser: bool) -> None:
     """Show a factor again, for what asks for a fresh one: a code, or a security key."""
-    session.skips_browser = skip_browser
+    session.skips_browser = no_browser
     session.client.steps_up = None  # it is what this command is for
     given = proof(session, session.client, purpose="step-up")
     reply = session.client.post("strongroom/step-up", given)

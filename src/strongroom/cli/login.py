@@ -36,7 +36,7 @@ METHODS = ("token", "userpass", "approle", "jwt", "oidc")
 @click.option("--token-only", is_flag=True, help="Print the token and keep it nowhere.")
 @click.option("--no-store", is_flag=True, help="Print the login and keep the token nowhere.")
 @click.option("--no-print", is_flag=True, help="Print nothing.")
-@click.option("--skip-browser", is_flag=True, help="Show the address for a browser, open none.")
+@click.option("--no-browser", is_flag=True, help="Show the address for a browser, open none.")
 @field_option
 @in_session
 def login(  # noqa: PLR0913, PLR0917  the options of Vault's
@@ -47,7 +47,7 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
     token_only: bool,
     no_store: bool,
     no_print: bool,
-    skip_browser: bool,
+    no_browser: bool,
     field: str | None,
 ) -> None:
     r"""Get a token and keep it.
@@ -61,7 +61,7 @@ def login(  # noqa: PLR0913, PLR0917  the options of Vault's
 
     A second factor is asked for where one is needed: a code here, a security key in a browser.
     """
-    session.skips_browser = skip_browser
+    session.skips_browser = no_browser
     place = f"auth/{(path or method).strip('/')}"
     reply = (
         _with_token(session, words) if method == "token" else _log_in(session, method, place, words)

@@ -4,7 +4,7 @@ Vault  A newer OpenBao has the ceremonies at other paths, where they need a toke
        for there once Vault's are not served.
 Trust  Key shares are typed without an echo. A new root token and new key shares are shown once.
        New key shares count only once enough of them were given back (`--verify`), unless somebody
-       says `--no-verify`: an answer that never arrived would leave nobody with a share that opens.
+       says `--at-once`: an answer that never arrived would leave nobody with a share that opens.
        The one-time password that hides a new root token is made by the server and stays here.
 """
 
@@ -60,7 +60,7 @@ def key_status_of(session: Session) -> None:
 @click.option("--shares", "--key-shares", type=click.IntRange(1, 255), default=5)
 @click.option("--threshold", "--key-threshold", type=click.IntRange(1, 255), default=3)
 @click.option(
-    "--no-verify", is_flag=True, help="With --init: the new shares count before anybody shows one."
+    "--at-once", is_flag=True, help="With --init: the new shares count before anybody shows one."
 )
 @click.option("--verify", is_flag=True, help="Give a new share, to prove that it arrived.")
 @click.option("--cancel", is_flag=True, help="Stop, and forget the shares given.")
@@ -72,7 +72,7 @@ def rekey(  # noqa: PLR0913, PLR0917  one for each option
     begin: bool,
     shares: int,
     threshold: int,
-    no_verify: bool,
+    at_once: bool,
     verify: bool,
     cancel: bool,
     ask: bool,
@@ -90,7 +90,7 @@ def rekey(  # noqa: PLR0913, PLR0917  one for each option
         body = {
             "secret_shares": shares,
             "secret_threshold": threshold,
-            "require_verification": not no_verify,
+            "require_verification": not at_once,
         }
         _progress(session, _ask(session, "PUT", REKEY, "init", body))
     elif ask:

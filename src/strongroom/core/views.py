@@ -120,6 +120,8 @@ class Views:
 
     def committed(self, done: Committed) -> None:
         """Forget what a commit changed. Called on the event loop before its answers."""
+        if done.foreign:
+            self.clear()
         for _, topic in done.topics:
             self._forget(topic)
         self.generation = max(self.generation, done.generation)

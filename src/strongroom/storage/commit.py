@@ -231,6 +231,7 @@ class Committed:
     digests: list[bytes]
     generation: int
     topics: list[tuple[int, str]]
+    foreign: bool = False  # somebody else has written before it, nobody knows what
 
 
 class SpoiltError(Exception):
@@ -296,7 +297,8 @@ async def _apply(db: Connection, batch: Sequence[Request], *, guarded: bool) -> 
     found = generation
     db.changes.start(found)
     entries: list[tuple[int, bytes]] = []
-    committed = Committed(first, [], generation, [])
+    foreign = db.knows_of_others and db.recent.foreign_since(db.recent.commits)
+    committed = Committed(first, [], generation, [], foreign)
     for request in batch:
         overtaken = request.generation not in (None, generation)
         ahead = overtaken and (request.generation or 0) > generation  # of a state rolled back

@@ -121,7 +121,8 @@ async def test_a_scan_from_above_is_refused_and_a_list_shows_folders(r: Room) ->
 
 @pytest.mark.parametrize("path", ["create", "create-orphan"])
 async def test_a_child_is_bound_as_its_parent_is(r: Room, path: str) -> None:
-    parent = await bound(r, "staging")
+    await r.policy("all", 'path "*" { capabilities = ["create", "read", "update", "sudo"] }')
+    parent = await bound(r, "staging", "all")
 
     child = await r.ask("POST", f"auth/token/{path}", {"ttl": "1h"}, token=parent)
     elsewhere = await r.ask(

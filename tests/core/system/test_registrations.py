@@ -248,7 +248,9 @@ class TestRegistrations:
         assert told["groups"] == [team]
         inside = await login(ours, "new")
         assert inside.auth["entity_id"] == made
-        assert inside.auth["identity_policies"] == ["of-team", "own"]
+        assert inside.auth["policies"] == ["enrol-factors"]
+        held = (await ours.ask("GET", f"identity/entity/id/{made}")).data
+        assert (held["policies"], held["group_ids"]) == (["own"], [team])
 
     async def test_a_workload_is_bound_to_its_environment(self, ours: Room) -> None:
         ann, token = await person(ours, "ann")

@@ -630,8 +630,8 @@ async def test_a_changed_token_is_revoked(place: Place, by: str) -> None:
 
 async def test_orphaning_revokes_a_changed_child(place: Place) -> None:
     parent = await place.room.token("root", ttl="1h")
-    child = await place.room.token("root", by=parent, display_name="child", ttl="1h")
-    other = await place.room.token("root", by=parent, ttl="1h")
+    child = await place.room.token("reader", by=parent, display_name="child", ttl="1h")
+    other = await place.room.token("reader", by=parent, ttl="1h")
     await place.interfere("UPDATE token SET uses = 5 WHERE display = 'token-child'")
 
     await place.room.ask("POST", "auth/token/revoke-orphan", {"token": parent})
