@@ -127,13 +127,16 @@ def test_rekeying_ends_the_old_shares(new_server: Shell) -> None:
     nothing = new_server("operator", "rekey", "-status")
     begin = ("operator", "rekey", "-init", "-key-shares=1", "-key-threshold=1", "--at-once")
     new_server.ok(*begin)
-    new_server.ok("operator", "rekey", given=old[0])
-    made = new_server.ok("operator", "rekey", "-format=json", given=old[1]).data
+    unsaid = new_server("operator", "rekey", given=old[0])
+    new_server.ok("operator", "rekey", "--at-once", given=old[0])
+    share = ("operator", "rekey", "--at-once", "-format=json")
+    made = new_server.ok(*share, given=old[1]).data
     new_server.ok("seal", "--yes")
 
     opened = new_server.ok("unseal", "-", given=made["keys_base64"][0])
 
     assert nothing.out == "○ nothing is under way\n"
+    assert (unsaid.code, "count at once" in unsaid.err) == (1, True)
     assert opened.out == "● unsealed\n"
 
 

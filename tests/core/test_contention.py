@@ -69,3 +69,13 @@ async def test_one_that_is_given_up_is_an_entry(r: Room, monkeypatch: pytest.Mon
     codes = [(e["status_code"], e["metadata"]["event_code"]) for e in new]
     assert codes.count(("503", "secret.write")) == len(refused)
     assert all(e["unmapped"].get("version") is None for e in new if e["status_code"] == "503")
+
+
+async def test_a_token_of_so_many_uses_is_counted_exactly_from_many_connections(r: Room) -> None:
+    await r.policy("reads", 'path "kv1/hot" { capabilities = ["read"] }')
+    token = await r.token("reads", num_uses=60)
+
+    answers = await asyncio.gather(*(r.ask("GET", "kv1/hot", token=token) for _ in range(80)))
+
+    statuses = [answer.status for answer in answers]
+    assert (statuses.count(200), statuses.count(403)) == (60, 20)

@@ -60,7 +60,9 @@ def key_status_of(session: Session) -> None:
 @click.option("--shares", "--key-shares", type=click.IntRange(1, 255), default=5)
 @click.option("--threshold", "--key-threshold", type=click.IntRange(1, 255), default=3)
 @click.option(
-    "--at-once", is_flag=True, help="With --init: the new shares count before anybody shows one."
+    "--at-once",
+    is_flag=True,
+    help="The new shares count before anybody shows one; say it with --init and each share.",
 )
 @click.option("--verify", is_flag=True, help="Give a new share, to prove that it arrived.")
 @click.option("--cancel", is_flag=True, help="Stop, and forget the shares given.")
@@ -98,7 +100,7 @@ def rekey(  # noqa: PLR0913, PLR0917  one for each option
     elif verify:
         _verify_share(session, nonce)
     else:
-        _rekey_share(session, nonce)
+        _rekey_share(session, nonce, at_once=at_once)
 
 
 def _ask(
@@ -119,8 +121,16 @@ def _cancel(session: Session, places: tuple[str, str], step: str) -> None:
     _ask(session, "DELETE", places, step, share)
 
 
-def _rekey_share(session: Session, nonce: str | None) -> None:
-    nonce = nonce or _running(_ask(session, "GET", REKEY, "init"))
+def _rekey_share(session: Session, nonce: str | None, *, at_once: bool) -> None:
+    """Give a share; to shares that count unproven only who says so: anybody may have begun it."""
+    under_way = _ask(session, "GET", REKEY, "init")
+    nonce = nonce or _running(under_way)
+    session.output.note(_planned(under_way))
+    if not under_way.get("verification_required") and not at_once:
+        raise CommandError(
+            "the new shares of this attempt count at once: if they get lost, nothing opens",
+            "cancel it (--cancel) and begin anew (--init), or say --at-once",
+        )
     share = prompt.hidden("Key share")
     found = _ask(session, "PUT", REKEY, "update", {"key": share, "nonce": nonce})
     if not found.get("complete"):
@@ -168,6 +178,13 @@ def _show_progress(session: Session, found: dict[str, Any]) -> None:
     needed = found["required"] if "required" in found else found.get("t")
     given = f"{found.get('progress', 0)} of {needed} shares given"
     session.output.line(f"{session.output.state(Mark.PART, given)}   nonce {found['nonce']}")
+    if "verification_required" in found:
+        session.output.line(f"  {_planned(found)}")
+
+
+def _planned(found: dict[str, Any]) -> str:
+    counts = "once enough were given back" if found.get("verification_required") else "at once"
+    return f"{found.get('n')} new shares, {found.get('t')} of them needed, which count {counts}"
 
 
 @command("generate-root")

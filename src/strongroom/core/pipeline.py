@@ -65,6 +65,7 @@ from strongroom.storage.transaction import Savepoint, Transaction
 
 ATTEMPTS = 64
 CONTENDED = 2  # attempts that others overtook; the next is served while nothing is committed
+SLOW = 8  # the same for logins, which may wait for a password's hash
 PATIENCE = 0.05  # seconds for which commits wait for one that is served so
 POLLS = frozenset({"sys.health", "seal.status", "sys.leader", "sys.init.status"})
 FINGERPRINT = "fingerprint"
@@ -164,9 +165,9 @@ class Pipeline:
         attempt: Attempt | None = None
         async with AsyncExitStack() as stack:
             for count in range(tried, ATTEMPTS):
-                if count == CONTENDED and incoming.operation in CHANGES:
+                if count == CONTENDED and _writes(attempt):
                     await stack.enter_async_context(self._contended)  # in turn
-                if count < CONTENDED or _logs_in(attempt):  # a password's hash takes its time
+                if count < (SLOW if _logs_in(attempt) else CONTENDED):
                     attempt = await self._serve(incoming)
                     committing = self._submit(attempt)
                 else:
@@ -625,6 +626,13 @@ def _acting(
         done(outcome)
 
     return then
+
+
+def _writes(attempt: Attempt | None) -> bool:
+    """Say whether a request wrote, or meant to: also a read that uses up a token."""
+    if attempt is None or attempt.incoming.operation in CHANGES:
+        return True
+    return bool(attempt.transaction.pending or attempt.transaction.raw)
 
 
 def _logs_in(attempt: Attempt | None) -> bool:

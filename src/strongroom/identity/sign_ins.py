@@ -29,6 +29,7 @@ from strongroom.storage.transaction import Transaction
 SETTING: Final = "sessions"
 API, CONSOLE, CLI = "api", "console", "cli"
 WRITTEN_AFTER = timedelta(minutes=1)
+SHORTEST = timedelta(minutes=3)  # idle: a session may end a minute early (see Limits)
 SLACK = timedelta(minutes=1)  # clocks of several nodes
 LONGEST_AGENT = 200
 ADDRESS, NETWORK, ANYWHERE = "address", "network", "off"
@@ -96,8 +97,8 @@ class Limits:
 
     def checked(self) -> Limits:
         """Return them, or raise InputError for limits that limit nothing, or everything."""
-        if not timedelta(minutes=1) <= self.idle <= timedelta(hours=8):
-            raise InputError("idle", "from 1 minute to 8 hours")
+        if not SHORTEST <= self.idle <= timedelta(hours=8):
+            raise InputError("idle", "from 3 minutes to 8 hours")
         if not self.idle <= self.longest <= timedelta(hours=24):
             raise InputError("longest", "from `idle` to 24 hours")
         if self.bound not in (ADDRESS, NETWORK, ANYWHERE):

@@ -24,6 +24,7 @@ ADMINISTRATION: Final = (
     "strongroom/workloads/*",
     "sys/auth/*",
     "sys/generate-root",
+    "sys/generate-root-token/*",
     "sys/generate-root/*",
     "sys/mounts/*",
     "sys/policies/*",

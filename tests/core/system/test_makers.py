@@ -14,7 +14,7 @@ from strongroom.core.leaver_check import check_leavers
 from strongroom.identity.records import PEOPLE, TOKENS
 from strongroom.identity.sign_ins import SIGN_INS
 from strongroom.storage.transaction import Transaction
-from tests.core.system.people import Person, person
+from tests.core.system.people import Person, person, validate
 from tests.core.system.room import START, Answer, Room, room
 from tests.core.system.test_groups import storage
 from tests.core.system.test_leaving import leave, registered, tx_of, works
@@ -454,6 +454,25 @@ async def test_nobody_decides_as_somebody_whom_they_log_in_as(tmp_path: Path, wa
         turned = await asks(ours, came["client_token"], "turned")
         assert (await approves(ours, ada.token, turned))[0] == 403
         assert (await approves(ours, cleo.token, turned))[0] == 200
+
+
+async def test_nor_does_a_factor_that_they_enrolled_for_whom_they_ask_as(tmp_path: Path) -> None:
+    async with room(tmp_path) as ours:
+        ada, bob, cleo = await deciders(ours)
+        given = {"password": "set-by-ada"}
+        assert (await ada.ask("POST", "auth/up/users/bob/password", given)).status == 204
+        bob.password = "set-by-ada"
+        await bob.must_log_in()
+        await bob.enrol_totp()
+        await register(ours, bob)
+        waits = await bob.log_in()
+        came = (await validate(ours, waits, totp=bob.next_code())).auth["client_token"]
+        for each in (ada, cleo):
+            await register(ours, each)
+        mole = await asks(ours, came)
+
+        assert (await approves(ours, ada.token, mole))[0] == 403
+        assert (await approves(ours, cleo.token, mole))[0] == 200
 
 
 async def test_a_password_that_was_set_anew_by_another_clears_it(tmp_path: Path) -> None:

@@ -41,7 +41,6 @@ from strongroom.core.system.workloads import (
 from strongroom.identity.deciding import (
     MayNotDecideError,
     check_decider,
-    is_registered,
     known_as,
 )
 from strongroom.identity.entities import ENVIRONMENT, Known, new_alias, new_entity
@@ -50,6 +49,7 @@ from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
     GROUPS,
+    PEOPLE,
     REGISTRATIONS,
     Entity,
     Registration,
@@ -188,7 +188,7 @@ class RegistrationRoutes:
             wish=wish,
             reason=given.reason,
             requesters=requesters,
-            known_as=await known_as(call.transaction, (*requesters, *call.helped_by)),
+            known_as=await known_as(call.transaction, (*requesters, *_helpers(call))),
             created_at=call.now,
             edited_at=call.now,
             expires_at=call.now + LASTS,
@@ -208,7 +208,7 @@ class RegistrationRoutes:
         if old.state in (APPROVED, WITHDRAWN):
             raise InputError("", f"the request is {old.state}: make a new one")
         requesters = tuple(dict.fromkeys((*old.requesters, *asking)))
-        everybody = (*requesters, *call.helped_by)
+        everybody = (*requesters, *_helpers(call))
         names = {*old.known_as, *await known_as(call.transaction, everybody)}
         row = replace(
             old,
@@ -406,14 +406,25 @@ async def _groups(call: SystemCall, wanted: tuple[str, ...]) -> tuple[str, ...]:
 async def _requesters(call: SystemCall) -> tuple[str, ...]:
     """Return the caller's entity first, and those whom its token stems from.
 
-    Without an entity that is registered, nobody could be told from who decides.
+    Without an entity that is registered, nobody could be told from who decides. Nor behind a
+    workload: whoever made a secret id of it, or writes its mount, asks in its name.
     """
     if call.session is None or call.session.entity is None:
         raise DeniedError("only an entity asks for a registration")
     own = call.session.entity.id
-    if not await is_registered(call.transaction, own):
-        raise DeniedError("only a registered person or workload asks for a registration")
+    if await call.transaction.get(PEOPLE, own) is None:
+        raise DeniedError("only a registered person asks for a registration")
     return (own, *(each for each in call.makers if each != own))
+
+
+def _helpers(call: SystemCall) -> tuple[str, ...]:
+    """Return who could have signed in as the caller: they may be who asks, so they do not decide.
+
+    A factor changes nothing here: whoever sets the password of somebody without one enrols it.
+    """
+    sign_in = None if call.session is None else call.session.sign_in
+    helpers = (sign_in.helped_by or ()) if sign_in is not None else ()
+    return tuple(dict.fromkeys((*call.helped_by, *helpers)))
 
 
 def _decided(  # noqa: PLR0913, PLR0917 - a decision has so many parts
