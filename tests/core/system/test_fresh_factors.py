@@ -229,9 +229,11 @@ class TestWhatDecidesWhatOthersMayDo:
         ada = await administrator(r)
 
         refused = await ada.ask("PUT", "sys/generate-root/attempt", {})
+        newer = await ada.ask("PUT", "sys/generate-root-token/attempt", {})
         alone = await r.ask("PUT", "sys/generate-root/attempt", {}, token="")
 
         assert (refused.status, refused.errors) == (403, [KEY])
+        assert (newer.status, newer.errors) == (403, [KEY])
         assert alone.status == 200
 
 
