@@ -61,12 +61,16 @@ class TestOverAServer:
     """Environments, mounts and policies as a server has them."""
 
     async def test_each_way_to_say_all_of_production_is_found(self, tmp_path: Path) -> None:
-        wide = ("secret/data/*", "secret/data/prod/*", "secret/+/prod/+", "shop/data/*", "sys/*")
-        narrow = ("secret/data/prod/app-1/*", "secret/data/prod/app-1", "shop/data/web/*")
+        mount = ("kv/data/*", "kv/data/+", "kv/d*", "kv/metadata/*", "kv/destroy/*")
+        root = ("secret/data/*", "secret/data/prod/*", "secret/+/prod/+")
+        wide = (*root, *mount, "shop/data/*", "sys/*")
+        named = ("secret/data/prod/app-1/*", "secret/data/prod/app-1")
+        narrow = (*named, "shop/data/web/*", "kv/data/web/*")
         folders = ("data", "metadata", "delete", "undelete", "destroy", "subkeys")
         async with company(tmp_path) as lent:
             await lent.kv("shop/")
-            await lent.environment("prod", "secret/+/prod/*", "shop/*")
+            await lent.kv("kv/")
+            await lent.environment("prod", "secret/+/prod/*", "shop/*", "kv/*")
             for index, pattern in enumerate((*wide, *narrow)):
                 text = f'path "{pattern}" {{ capabilities = ["read", "update"] }}'
                 await lent.policy(f"p{index}", text)

@@ -60,9 +60,10 @@ CONTROL = ControlTest(
     ),
     limits=(
         "It judges the shape of rules, not whether their holders need them: a policy that names "
-        "each secret of an environment is narrow here. Policies of one holder are not joined, and "
-        "denials of another policy are not counted. The policy `administrator` of "
-        "`strongroom/bootstrap` is broad, and is an exception."
+        "each secret of an environment is narrow here, and so is one for some of the mounts that "
+        "lie in one pattern of it. Policies of one holder are not joined, and denials of another "
+        "policy are not counted. The policy `administrator` of `strongroom/bootstrap` is broad, "
+        "and is an exception."
     ),
     parameters={"approved_policies": list(APPROVED)},
     evaluate=evaluate,

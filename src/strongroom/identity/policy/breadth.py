@@ -3,6 +3,8 @@
 An area is a list of patterns, and the mounts that lie in them. Its root is where the last wildcard
 of one of its patterns stands: of `secret/+/prod/*` below each of `secret/data/prod/`,
 `secret/metadata/prod/` and so on; of a mount, where its routes begin to name something.
+Each pattern is judged for itself, whatever others there are; where one holds several mounts, a
+policy has to be at a root of each of them.
 
 Exact   A rule is at a root if it grants something below it whose name there could be any. Rules of
         the same policy that go first and grant nothing are taken into account one by one, not
@@ -109,14 +111,16 @@ def _cover(area: Area, rules: Sequence[_Rule], found: Mapping[str, Breadth]) -> 
 
 
 def _meet(area: Area, rules: Sequence[_Rule], found: Mapping[str, Breadth]) -> None:
-    """Note the rules at a root of an area; at those of mounts, if all mounts in it are met."""
+    """Note the rules at a root of an area; at those of mounts, if all in one pattern are met."""
     own = [root for pattern in area.patterns for root in roots_of(pattern)]
-    for rule, root in _at(own, rules):
+    noted = list(_at(own, rules))
+    by_mount = {mount: list(_at(roots, rules)) for mount, roots in area.mounts.items()}
+    for pattern in area.patterns:
+        met = [at for mount, at in by_mount.items() if inside(pattern, mount)]
+        if all(met):
+            noted += (each for at in met for each in at)
+    for rule, root in dict.fromkeys(noted):
         found[rule.pattern].roots.append(f"{area.name} ({root.pattern})")
-    met = [list(_at(roots, rules)) for roots in area.mounts.values()]
-    if met and all(met):
-        for rule, root in (each for mount in met for each in mount):
-            found[rule.pattern].roots.append(f"{area.name} ({root.pattern})")
 
 
 def _at(roots: Sequence[Root], rules: Sequence[_Rule]) -> Iterable[tuple[_Rule, Root]]:
