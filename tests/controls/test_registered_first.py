@@ -67,6 +67,30 @@ def by(actor: str) -> LogEntry:
             id="a login that waits",
         ),
         pytest.param([], [], Verdict.NOT_EXERCISED, id="nobody new"),
+        pytest.param(
+            [ADA],
+            [ASKED, APPROVED, entry(6, "person.return", entity="e-1", returned=True)],
+            Verdict.EXCEPTIONS,
+            id="brought back",
+        ),
+        pytest.param(
+            [ADA],
+            [ASKED, APPROVED, entry(6, "person.write", entity="e-1", rewritten=["name"])],
+            Verdict.EXCEPTIONS,
+            id="made another",
+        ),
+        pytest.param(
+            [ADA],
+            [ASKED, APPROVED, entry(6, "scim.user.patch", entity="e-1", rewritten=["email"])],
+            Verdict.EXCEPTIONS,
+            id="made another by the directory",
+        ),
+        pytest.param(
+            [ADA],
+            [ASKED, APPROVED, entry(6, "person.write", entity="e-1")],
+            Verdict.EFFECTIVE,
+            id="another end",
+        ),
         pytest.param([ADA], [*FOUNDED, ASKED, APPROVED], Verdict.EFFECTIVE, id="by a founder"),
         pytest.param(
             [ADA], [*FOUNDED, WRITTEN, ASKED, by("e-mole")], Verdict.EXCEPTIONS, id="by a mole"

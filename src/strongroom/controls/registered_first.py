@@ -1,10 +1,11 @@
 """T20: nobody has a credential before another person approved the registration.
 
-Population  Every person and workload that was registered, or logged in for the first time, in the
-            period.
+Population  Every person and workload that was registered, logged in for the first time, or was
+            brought back or made another after an approval, in the period.
 Holds when  A request to register it was approved, by somebody who signed in, did not ask, and was
             not written as a person while registrations were required; who asked was registered
-            too; and the entry of the approval is before its first login.
+            too; the entry of the approval is before its first login; and behind the approval
+            nobody was brought back who had left, or made another by name, address or external id.
 Not judged  An approval whose entry was cut; a row that is not as it was written.
 Trust       Order is that of the log, not of the clock. Who asked and who decided are in the
             entries; that the server refuses one who asked as the decider is of its own code.
@@ -29,7 +30,8 @@ ASK = ("registration.request", "registration.edit")
 SETTING = "identity.settings.write"
 WRITTEN = ("bootstrap.administrator", "person.write")
 REGISTERS = (*WRITTEN, APPROVE, "workload.write", "scim.user.create", "scim.user.write")
-CODES_READ = (APPROVE, *REGISTERS, *ASK, SETTING, *WRITTEN, *CODES)
+CHANGES = ("person.return", "scim.user.patch")
+CODES_READ = (APPROVE, *REGISTERS, *CHANGES, *ASK, SETTING, *CODES)
 FOUNDERS = 2  # people who have to be there before one can approve for the other
 
 
@@ -43,6 +45,7 @@ class Story:
     came: dict[str, LogEntry] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)  # where people first came by a write
     registered: set[str] = field(default_factory=set)  # whom the log tells of as people, workloads
+    changed: dict[str, LogEntry] = field(default_factory=dict)  # first, behind an approval
     required: int | None = None  # where registrations were first required
 
     def follow(self, entry: LogEntry) -> None:
@@ -54,6 +57,9 @@ class Story:
             self.asked.setdefault(registration, set()).update(_asking(entry))
         elif entry.code == APPROVE:
             self.approved.setdefault(str(entry.own.get("entity", "")), entry)
+        who = str(entry.own.get("entity", ""))
+        if who in self.approved and (entry.own.get("returned") or entry.own.get("rewritten")):
+            self.changed.setdefault(who, entry)
         if entry.code in REGISTERS:
             self.registered.add(str(entry.own.get("entity", "")))
         if entry.code in WRITTEN:
@@ -96,7 +102,8 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
     sound = [(row.entity, row.created_at) for row in rows if not row.problem]
     made = [who for who, since in sound if since is not None and since in period]
     newly = [who for who, entry in story.came.items() if entry.index >= first]
-    for who in dict.fromkeys((*made, *newly)):
+    others = [who for who, entry in story.changed.items() if entry.index >= first]
+    for who in dict.fromkeys((*made, *newly, *others)):
         name = f"{names[who]} ({who})" if names.get(who) else f"entity {who}"
         yield _judge(name, story, who)
 
@@ -134,6 +141,10 @@ def _judge(subject: str, story: Story, who: str) -> Item:
     if login is not None and login.index < approval.index:
         because = f"logged in at entry {login.index}, before it was approved"
         return Item(subject, False, because, proof)
+    if changed := story.changed.get(who):
+        did = "brought back" if changed.own.get("returned") else "made another"
+        because = f"{did} at entry {changed.index}, behind the approval; nobody approved that"
+        return Item(subject, False, because, (*proof, changed.index))
     later = f", first login at entry {login.index}" if login is not None else ", no login yet"
     return Item(subject, True, f"approved at entry {approval.index}{later}", proof)
 
@@ -143,8 +154,8 @@ CONTROL = ControlTest(
     title="Approved before anything is issued",
     kind=Kind.POP,
     population=(
-        "Every person and workload that was registered in the period, or logged in for the first "
-        "time in it"
+        "Every person and workload that was registered in the period, logged in for the first "
+        "time in it, or was brought back or made another in it after an approval"
     ),
     procedure=(
         "From the whole log took every request to register somebody, every approval, and the "
@@ -153,11 +164,13 @@ CONTROL = ControlTest(
     ),
     holds_when=(
         "Each was approved by somebody who signed in, did not ask and was rightly there, at an "
-        "earlier place of the log than its first login."
+        "earlier place of the log than its first login; and nobody was brought back or made "
+        "another (name, address, external id) behind the approval."
     ),
     limits=(
         "Credentials that were never used, and those handed out beside the server, are not seen. "
-        "Who was registered before the period is not judged."
+        "Who was registered before the period is judged only if they were changed in it. That "
+        "somebody logged in as the approver, by a mount that they may configure, is not seen."
     ),
     evaluate=evaluate,
 )

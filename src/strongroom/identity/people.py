@@ -36,6 +36,13 @@ def new_person(entity: str, now: datetime, registration: str = "") -> Person:
     )
 
 
+def rewritten(old: Person | None, new: Person) -> list[str]:
+    """Return what of who somebody is was changed: an approval was for the one of before."""
+    if old is None:
+        return []
+    return [n for n in ("name", "email", "external_id") if getattr(old, n) != getattr(new, n)]
+
+
 def check_person(person: Person) -> None:
     """Raise InputError for a row that lacks what a person of this kind must have."""
     check_says("name", person.name, "a person has a name", least=1)

@@ -252,6 +252,31 @@ class TestRegistrations:
         held = (await ours.ask("GET", f"identity/entity/id/{made}")).data
         assert (held["policies"], held["group_ids"]) == (["own"], [team])
 
+    async def test_the_entry_says_that_somebody_was_made_another_or_brought_back(
+        self, ours: Room
+    ) -> None:
+        made, _ = await person(ours, "mei")
+        path, told = f"strongroom/people/{made}", []
+        for at, body in (
+            (path, {"ends_at": SOON}),
+            (path, {"name": "Eve", "email": "eve@example.test"}),
+            (f"{path}/return", {}),
+            (f"{path}/leave", {}),
+            (f"{path}/return", {}),
+        ):
+            answer = await ours.ask("POST", at, body)
+            assert answer.status in (200, 204), answer
+            own = (await ours.last())["unmapped"]
+            told.append((own.get("rewritten"), own.get("returned")))
+
+        assert told == [
+            (None, None),
+            (["name", "email"], None),
+            (None, None),
+            (None, None),
+            (None, True),
+        ]
+
     async def test_a_workload_is_bound_to_its_environment(self, ours: Room) -> None:
         ann, token = await person(ours, "ann")
         _, approver = await person(ours, "bob")

@@ -339,6 +339,21 @@ async def test_a_bound_directory_is_refused_and_a_login_in_use_is_not_taken(
     assert await tx.all(GROUP_MEMBERS) == []
 
 
+async def test_the_entry_says_that_the_directory_made_somebody_another_or_brought_them_back(
+    directory: Directory,
+) -> None:
+    made = await directory.user("ada", displayName="Ada")
+    told = []
+    for name, active in (("Ada", True), ("Eve", True), ("Eve", False), ("Eve", True)):
+        given = {"schemas": [USER], "userName": "ada", "displayName": name, "active": active}
+        await directory.must(200, "PUT", f"/Users/{made['id']}", given)
+        entries = await directory.room.entries()
+        [*_, entry] = [e for e in entries if e["metadata"]["event_code"] == "scim.user.write"]
+        told.append((entry["unmapped"].get("rewritten"), entry["unmapped"].get("returned")))
+
+    assert told == [(None, None), (["name"], None), (None, None), (None, True)]
+
+
 async def test_a_workload_provisions_for_all_environments_once_it_is_named_as_the_directory(
     directory: Directory,
 ) -> None:

@@ -21,7 +21,7 @@ from strongroom.core.request import SystemCall
 from strongroom.core.rotation_due import withdraw
 from strongroom.core.system.bindings import check_alias
 from strongroom.identity.admission import check_direct
-from strongroom.identity.people import LEFT, WORKERS, check_person, new_person
+from strongroom.identity.people import LEFT, WORKERS, check_person, new_person, rewritten
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
@@ -119,6 +119,8 @@ class PeopleRoutes:
             await check_direct(call.transaction)
         person = changed_person(old or new_person(entity.id, call.now), given, call.now)
         put_person(call, person)
+        if changed := rewritten(old, person):
+            call.details["rewritten"] = changed
         await withdraw_if_back(call, person)
 
     async def back(self, call: SystemCall, given: ById) -> None:
@@ -127,6 +129,7 @@ class PeopleRoutes:
         if person.state == LEFT:
             person = replace(person, state=ACTIVE, left_at=None, updated_at=call.now)
             put_person(call, person)
+            call.details["returned"] = True
             await withdraw_if_back(call, person)
 
 

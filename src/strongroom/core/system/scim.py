@@ -44,7 +44,7 @@ from strongroom.core.system.leaving import end_access
 from strongroom.core.system.people import withdraw_if_back
 from strongroom.identity.entities import Known, new_alias, new_entity
 from strongroom.identity.groups import new_group
-from strongroom.identity.people import LEFT, check_person, new_person
+from strongroom.identity.people import LEFT, check_person, new_person, rewritten
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
@@ -298,7 +298,8 @@ class ScimRoutes:
         known = await tx.get(SCIM_USERS, entity)
         created = known.created_at if known is not None else call.now
         tx.put(SCIM_USERS, ScimUser(entity, name, kept, False, created, call.now))
-        old = await tx.get(PEOPLE, entity) or new_person(entity, call.now)
+        before = await tx.get(PEOPLE, entity)
+        old = before or new_person(entity, call.now)
         emails = kept.get("emails")
         person = replace(
             old,
@@ -310,6 +311,9 @@ class ScimRoutes:
         active = _truth(wanted.get("active", False))
         if active and old.state == LEFT:
             person = replace(person, state=ACTIVE, left_at=None)
+            call.details["returned"] = True
+        if changed := rewritten(before, person):
+            call.details["rewritten"] = changed
         check_person(person)
         tx.put(PEOPLE, person)
         tx.changed(f"entity:{entity}")
