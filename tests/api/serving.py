@@ -15,7 +15,7 @@ from strongroom.app import Application, build_server
 from strongroom.base.clock import MovableClock
 from strongroom.core.server import Server, Settings
 from strongroom.crypto.merkle import leaf_hash
-from strongroom.storage.opening import open_database
+from tests.schema import open_ready
 from tests.servers import Got
 
 NOW = datetime(2026, 9, 21, tzinfo=UTC)
@@ -88,7 +88,7 @@ class Served:
 @asynccontextmanager
 async def serving(url: str, *, unsealed: bool = True) -> AsyncIterator[Served]:
     """Give a server over a database that nobody has opened."""
-    database = await open_database(url)
+    database = await open_ready(url)
     clock = MovableClock(NOW)
     server = await build_server(database, Settings(origin="strongroom.test/log"), clock, os.urandom)
     served = Served(server, Application(server), clock)

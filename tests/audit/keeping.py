@@ -12,9 +12,9 @@ from strongroom.base.errors import UnavailableError
 from strongroom.crypto.merkle import leaf_hash
 from strongroom.storage.commit import NO_ENTRY, Outcome, Request
 from strongroom.storage.database import Database, Listener
-from strongroom.storage.opening import open_database
 from strongroom.storage.transaction import Values
 from tests.audit.published import LOG
+from tests.schema import open_ready
 from tests.storage.requests import fresh_barrier
 
 NOW = datetime(2026, 9, 21, tzinfo=UTC)
@@ -73,7 +73,7 @@ class Kept:
         self.database: Interfered
 
     async def open(self, *, unlocked: bool = True) -> Log:
-        self.database = Interfered(await open_database(self.url))
+        self.database = Interfered(await open_ready(self.url))
         self.log = Log(self.database, LOG.name, BARRIER)
         try:
             await self.log.open()

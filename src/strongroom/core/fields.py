@@ -89,6 +89,7 @@ class Field:
     sent: bool = False
 
 
+@cache
 def declared(given: type) -> tuple[Field, ...]:
     """Return the fields of an input, in order. Raises TypeError for what is no dataclass."""
     if not is_dataclass(given):

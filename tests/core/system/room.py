@@ -26,8 +26,8 @@ from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.server import Server, Settings
 from strongroom.identity.records import POLICIES, StoredPolicy
 from strongroom.storage.commit import Outcome, Request
-from strongroom.storage.opening import open_database
 from strongroom.storage.transaction import Transaction
+from tests.schema import open_ready
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Entropy = Callable[[int], bytes]
@@ -165,7 +165,7 @@ async def room(
 ) -> AsyncIterator[Room]:
     """Give a server over a new database in `folder`, or another, initialized and unsealed."""
     clock = MovableClock(START, lambda: 0.0)
-    database = await open_database(storage or f"sqlite://{folder}/strongroom.db")
+    database = await open_ready(storage or f"sqlite://{folder}/strongroom.db")
     settings = Settings(
         seal_type=seal, passphrase=Secret(passphrase) if passphrase else None, simulated=True
     )
