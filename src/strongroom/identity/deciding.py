@@ -69,19 +69,37 @@ async def check_decider(  # noqa: PLR0913 - who asked, when and as whom, and who
     """
     if decider.token.makers is not None:
         raise MayNotDecideError("only who signed in decides, not a token that was made")
-    person = await active_person(tx, decider.token.entity, now)
-    if person is None:
-        raise MayNotDecideError("only an active person decides")
     sign_in = decider.sign_in
     if sign_in is not None and sign_in.enrolled_at is not None and sign_in.enrolled_at > asked_at:
         raise MayNotDecideError("the factor was enrolled after the request was made")
+    helpers = (sign_in.helped_by or ()) if sign_in is not None else ()
+    return await check_apart(tx, requesters, aliases, decider.token.entity, helpers, now=now)
+
+
+async def check_apart(  # noqa: PLR0913 - who asked and as whom, who decides and by whose help
+    tx: Transaction,
+    requesters: Iterable[str],
+    aliases: Iterable[str],
+    decider: str,
+    helpers: Iterable[str],
+    *,
+    now: datetime,
+) -> str:
+    """Return the entity that decides; MayNotDecideError unless it is another, active person.
+
+    What can be asked again of a decision that was given before: whom its giver is now. `helpers`
+    could have signed in as the decider.
+    """
+    person = await active_person(tx, decider, now)
+    if person is None:
+        raise MayNotDecideError("only an active person decides")
     behind: set[str] = set()
     for each in requesters:
         behind |= await _behind(tx, each)
     names = {*aliases, *await known_as(tx, behind)}
     if person.entity in behind or names & {*await known_as(tx, (person.entity,))}:
         raise MayNotDecideError("who asked for it does not decide on it")
-    for helper in (sign_in.helped_by or ()) if sign_in is not None else ():
+    for helper in helpers:
         entity = await living(tx, helper)
         if helper in behind or (entity is not None and entity.id in behind):
             raise MayNotDecideError("who asked for it set the password, or wrote the alias")
