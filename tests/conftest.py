@@ -19,6 +19,7 @@ from hypothesis import settings
 from tests import servers
 from tests.auth.slapd import Directory, slapd
 from tests.oracles.openbao import OpenBao, openbao_dev
+from tests.schema import migrate
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
@@ -80,6 +81,24 @@ def postgresql_durable() -> Iterator[servers.PostgreSQL]:
 def postgresql_database(postgresql: servers.PostgreSQL) -> Iterator[servers.Database]:
     """An empty database of the test's own."""
     with postgresql.database() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def postgresql_schema(postgresql: servers.PostgreSQL) -> str:
+    """The name of a database that is at the present schema, and empty."""
+    name = "schema"
+    postgresql.sql(f'CREATE DATABASE "{name}"')
+    migrate(postgresql.url(name))
+    return name
+
+
+@pytest.fixture
+def postgresql_ready(
+    postgresql: servers.PostgreSQL, postgresql_schema: str
+) -> Iterator[servers.Database]:
+    """A database of the test's own that is at the present schema."""
+    with postgresql.database(postgresql_schema) as database:
         yield database
 
 

@@ -1,4 +1,4 @@
-"""Databases whose schema is there already: a copy of one that this process migrated once.
+"""Databases whose schema is there already: copies of one that this process migrated once.
 
 The migrations themselves are tested in tests/storage; everywhere else they would be run some
 thousand times to the same end.
@@ -38,11 +38,16 @@ def _template() -> Path:
     folder = tempfile.mkdtemp(prefix="strongroom-schema-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = Path(folder) / "strongroom.db"
-    made = threading.Thread(target=lambda: asyncio.run(_make(path)))  # a loop runs in this one
-    made.start()
-    made.join()
+    migrate(f"{SQLITE}{path}")
     return path
 
 
-async def _make(path: Path) -> None:
-    await (await open_database(f"{SQLITE}{path}")).close()
+def migrate(url: str) -> None:
+    """Bring a database to the present schema; in a thread, since the caller's may run a loop."""
+    made = threading.Thread(target=lambda: asyncio.run(_make(url)))
+    made.start()
+    made.join()
+
+
+async def _make(url: str) -> None:
+    await (await open_database(url)).close()

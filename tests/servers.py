@@ -165,7 +165,7 @@ class PostgreSQL:
     def database(self, template: str = "template0") -> Iterator[Database]:
         """Give a database of one's own, a copy of `template`."""
         name = f"test_{next(self.numbers)}"
-        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
         try:
             yield Database(name=name, url=self.url(name))
         finally:

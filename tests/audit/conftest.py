@@ -16,7 +16,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite://{tmp_path / 'strongroom.db'}"
     else:
-        yield request.getfixturevalue("postgresql_database").url
+        yield request.getfixturevalue("postgresql_ready").url
 
 
 @pytest.fixture

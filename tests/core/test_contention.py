@@ -18,7 +18,7 @@ WRITERS, READERS = 6, 12
 async def r(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Room]:
     storage = ""
     if request.param == "postgresql":
-        database: Database = request.getfixturevalue("postgresql_database")
+        database: Database = request.getfixturevalue("postgresql_ready")
         storage = database.url
     async with room(tmp_path, storage=storage) as made:
         await made.ask("POST", "sys/mounts/kv1", {"type": "kv"})

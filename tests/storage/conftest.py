@@ -1,31 +1,44 @@
-"""Each test that asks for `url`, `database` or `bench` runs on SQLite and on PostgreSQL."""
+"""Each test that asks for `url`, `ready`, `database` or `desk` runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from strongroom.storage.database import Database
-from strongroom.storage.opening import open_database
+from tests.schema import open_ready
 from tests.storage.requests import Desk, fresh_barrier
 
 KINDS = ("sqlite", "postgresql")
 
 
 @pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a database that nobody has opened yet."""
-    if request.param == "sqlite":
-        yield f"sqlite://{tmp_path / 'strongroom.db'}"
-    else:
-        yield request.getfixturevalue("postgresql_database").url
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which database."""
+    return str(request.param)
 
 
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    opened = await open_database(url)
+def url(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> str:
+    """The address of a database that nobody has opened yet."""
+    if kind == "sqlite":
+        return f"sqlite://{tmp_path / 'strongroom.db'}"
+    return str(request.getfixturevalue("postgresql_database").url)
+
+
+@pytest.fixture
+def ready(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> str:
+    """The address of a database that is at the present schema, or about to be."""
+    if kind == "sqlite":
+        return f"sqlite://{tmp_path / 'strongroom.db'}"
+    return str(request.getfixturevalue("postgresql_ready").url)
+
+
+@pytest.fixture
+async def database(ready: str) -> AsyncIterator[Database]:
+    opened = await open_ready(ready)
     yield opened
     await opened.close()
 

@@ -331,17 +331,17 @@ class TestTheLogIsAppendOnly:
 
     @pytest.mark.parametrize("table", [*REPLACED])
     async def test_another_row_of_the_same_key_is_refused_whoever_asks(
-        self, desk: Desk, url: str, table: str
+        self, desk: Desk, ready: str, table: str
     ) -> None:
         """On SQLite a connection that leaves `recursive_triggers` off deletes unasked."""
-        if not url.startswith("sqlite"):
+        if not ready.startswith("sqlite"):
             pytest.skip("PostgreSQL has no REPLACE; its upsert is an UPDATE")
         tx = desk.transaction()
         for statement in self.FILL:
             tx.run(statement, (b"h",) if "?" in statement else ())
         assert (await desk.commit(tx)).problem is None
         before = await desk.database.rows(f"SELECT * FROM {table}", ())
-        other = pysqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None)
+        other = pysqlite3.connect(ready.removeprefix("sqlite://"), isolation_level=None)
 
         with pytest.raises(pysqlite3.IntegrityError, match="append-only"):
             other.execute(f"INSERT OR REPLACE INTO {table} {REPLACED[table]}", ("other",))

@@ -70,12 +70,12 @@ SQLITE_HOLLOW = (
 @pytest.mark.parametrize("table", [*TABLES])
 @pytest.mark.parametrize("verb", ["update", "delete", "replace"])
 async def test_a_hollow_trigger_of_the_same_name_is_noticed(
-    filled: Desk, url: str, table: str, verb: str
+    filled: Desk, ready: str, table: str, verb: str
 ) -> None:
-    if not url.startswith("sqlite"):
+    if not ready.startswith("sqlite"):
         pytest.skip("triggers of SQLite")
     on = {"replace": "INSERT"}.get(verb, verb)
-    await change(url, *(s.format(table=table, verb=verb, on=on) for s in SQLITE_HOLLOW))
+    await change(ready, *(s.format(table=table, verb=verb, on=on) for s in SQLITE_HOLLOW))
     before = await stored(filled)
 
     found = await try_to_change(filled.database)
@@ -98,11 +98,11 @@ GRANTED = "GRANT UPDATE, DELETE, TRUNCATE ON {table} TO CURRENT_USER"
 
 
 @pytest.mark.parametrize("granted", [False, True])
-async def test_a_hollow_function_is_noticed(filled: Desk, url: str, granted: bool) -> None:
-    if url.startswith("sqlite"):
+async def test_a_hollow_function_is_noticed(filled: Desk, ready: str, granted: bool) -> None:
+    if ready.startswith("sqlite"):
         pytest.skip("a function of PostgreSQL")
     grants = [GRANTED.format(table=name) for name in TABLES] if granted else []
-    await change(url, HOLLOW, *grants)
+    await change(ready, HOLLOW, *grants)
     before = await stored(filled)
 
     found = await try_to_change(filled.database)
@@ -113,10 +113,10 @@ async def test_a_hollow_function_is_noticed(filled: Desk, url: str, granted: boo
     assert (await filled.commit(filled.transaction())).problem is None
 
 
-async def test_a_disabled_trigger_is_noticed(filled: Desk, url: str) -> None:
-    if url.startswith("sqlite"):
+async def test_a_disabled_trigger_is_noticed(filled: Desk, ready: str) -> None:
+    if ready.startswith("sqlite"):
         pytest.skip("SQLite cannot disable one")
-    await change(url, "ALTER TABLE entry DISABLE TRIGGER entry_refuses_truncate")
+    await change(ready, "ALTER TABLE entry DISABLE TRIGGER entry_refuses_truncate")
 
     found = await try_to_change(filled.database)
 
@@ -124,12 +124,12 @@ async def test_a_disabled_trigger_is_noticed(filled: Desk, url: str) -> None:
 
 
 async def test_what_somebody_else_holds_is_said_not_to_be_tried(
-    filled: Desk, url: str, monkeypatch: pytest.MonkeyPatch
+    filled: Desk, ready: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not url.startswith("sqlite"):
+    if not ready.startswith("sqlite"):
         pytest.skip("a writer keeps others out on SQLite")
     monkeypatch.setattr(refusals, "PATIENCE", 0.05)
-    other = pysqlite3.connect(url.removeprefix("sqlite://"), isolation_level=None)
+    other = pysqlite3.connect(ready.removeprefix("sqlite://"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     found = await try_to_change(filled.database)

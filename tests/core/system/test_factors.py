@@ -31,7 +31,7 @@ REFUSED = "the second factor was not accepted"
 async def r(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Room]:
     storage = ""
     if request.param == "postgresql":
-        database: Database = request.getfixturevalue("postgresql_database")
+        database: Database = request.getfixturevalue("postgresql_ready")
         storage = database.url
     async with room(tmp_path, storage=storage) as made:
         yield made

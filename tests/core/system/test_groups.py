@@ -30,7 +30,7 @@ def storage(request: pytest.FixtureRequest) -> str:
     """The address of a database; nothing for the one in the room's folder."""
     if request.param == "sqlite":
         return ""
-    return str(request.getfixturevalue("postgresql_database").url)
+    return str(request.getfixturevalue("postgresql_ready").url)
 
 
 @pytest.fixture

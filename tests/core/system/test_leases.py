@@ -33,7 +33,7 @@ async def ours(
     monkeypatch.setattr(app, "ENGINES", {**app.ENGINES, "leasing": Leasing(outside)})
     storage = ""
     if request.param == "postgresql":
-        storage = request.getfixturevalue("postgresql_database").url
+        storage = request.getfixturevalue("postgresql_ready").url
     async with room(tmp_path, storage=storage) as made:
         assert (await made.ask("POST", "sys/mounts/out", {"type": "leasing"})).status == 204
         yield made

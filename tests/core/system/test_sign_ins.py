@@ -24,7 +24,7 @@ KEY = f"{FRESH}; it must be a security key"
 async def r(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Room]:
     storage = ""
     if request.param == "postgresql":
-        database: Database = request.getfixturevalue("postgresql_database")
+        database: Database = request.getfixturevalue("postgresql_ready")
         storage = database.url
     async with room(tmp_path, storage=storage) as made:
         await made.policy("admin", ADMIN)

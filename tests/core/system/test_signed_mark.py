@@ -45,7 +45,7 @@ async def grown(made: Room, count: int) -> None:
 async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
     url = f"sqlite://{tmp_path}/strongroom.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_database").url
+        url = request.getfixturevalue("postgresql_ready").url
     async with room(tmp_path, storage=url) as made:
         await grown(made, 300)
         await change(url, "CREATE TABLE early AS SELECT * FROM setting WHERE name = 'log.signed'")

@@ -51,7 +51,7 @@ class Place:
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     url = f"sqlite://{tmp_path}/strongroom.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_database").url
+        url = request.getfixturevalue("postgresql_ready").url
     async with room(tmp_path, storage=url) as made:
         for path, body in (
             ("sys/mounts/kv", {"type": "kv", "options": {"version": "1"}}),
