@@ -89,9 +89,13 @@ class Field:
     sent: bool = False
 
 
-@cache
 def declared(given: type) -> tuple[Field, ...]:
     """Return the fields of an input, in order. Raises TypeError for what is no dataclass."""
+    return _declared(given)  # type: ignore[arg-type]  # a class has a hash
+
+
+@cache
+def _declared(given: type) -> tuple[Field, ...]:
     if not is_dataclass(given):
         raise TypeError(f"{given!r} is not a dataclass")
     hints = get_type_hints(given, include_extras=True)
