@@ -91,7 +91,7 @@ class Field:
 
 def declared(given: type) -> tuple[Field, ...]:
     """Return the fields of an input, in order. Raises TypeError for what is no dataclass."""
-    return _declared(given)  # type: ignore[arg-type]  # a class has a hash
+    return _declared(given)
 
 
 @cache
