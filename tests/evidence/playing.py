@@ -33,8 +33,8 @@ from strongroom.identity.records import (
 from strongroom.identity.tokens import Wanted
 from strongroom.sdk.facts.period import Period
 from strongroom.sdk.facts.probes import ListenerFact
-from strongroom.storage.opening import open_database
 from strongroom.storage.transaction import Transaction
+from tests.schema import open_ready
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -175,7 +175,7 @@ class Company:
 async def company(folder: Path, *, simulated: bool = True, url: str = "") -> AsyncIterator[Company]:
     """Lend a company that has begun: set up, unsealed, with three environments."""
     clock = MovableClock(START, monotonic=lambda: 0.0)
-    database = await open_database(url or f"sqlite://{folder}/strongroom.db")
+    database = await open_ready(url or f"sqlite://{folder}/strongroom.db")
     settings = Settings(seal_type="dev", origin="strongroom.test/log", simulated=simulated)
     surroundings = Surroundings(
         packs=folder / "packs",

@@ -13,9 +13,9 @@ from tests.evidence.playing import company, quarter
 
 
 async def test_every_control_and_the_pack_work_there_too(
-    postgresql_database: servers.Database, tmp_path: Path
+    postgresql_ready: servers.Database, tmp_path: Path
 ) -> None:
-    async with company(tmp_path, url=postgresql_database.url) as lent:
+    async with company(tmp_path, url=postgresql_ready.url) as lent:
         await quarter(lent)
         runs = ControlRuns(server=lent.server, controls=CONTROLS, surroundings=lent.surroundings)
 
