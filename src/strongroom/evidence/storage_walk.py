@@ -14,6 +14,7 @@ from strongroom.core.server import Server
 from strongroom.crypto.errors import CiphertextError
 from strongroom.evidence.records import CONTROL_RUNS
 from strongroom.identity.environments import read_environments
+from strongroom.identity.factors.holds import FACTOR_HOLDS
 from strongroom.identity.factors.records import (
     CEREMONIES,
     FACTOR_RULES,
@@ -59,6 +60,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),
     *(MERGED, GROUPS, GROUP_MEMBERS, GROUP_ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS),
     *(FACTORS, CEREMONIES, FACTOR_RULES, MFA_METHODS, MFA_ENFORCEMENTS, MFA_PENDING),
+    FACTOR_HOLDS,
     *(SIGN_INS, STEP_UP_RULES, LEAVERS, ROTATIONS_DUE, SCIM_USERS),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
@@ -78,6 +80,7 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "environment.mac": "MACs of rows",
     "factor.mac": "MACs of rows",
     "factor_ceremony.mac": "MACs of rows",
+    "factor_hold.mac": "MACs of rows",
     "factor_rule.mac": "MACs of rows",
     "group_alias.mac": "MACs of rows",
     "group_member.mac": "MACs of rows",

@@ -138,7 +138,11 @@ class GroupAlias:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What makes an entity a person. `ends_at` None: an employee without an end."""
+    """What makes an entity a person. `ends_at` None: an employee without an end.
+
+    `made_by` are those who wrote the first row of one whom no registration made, and those who
+    could have been them: whoever makes a person alone decides for nobody by them.
+    """
 
     entity: str
     name: str
@@ -155,6 +159,7 @@ class Person:
     entry: int | None = None
 
 
+    made_by: tuple[str, ...] | None = None
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What makes an entity a workload. `owner` is the entity of a person."""
@@ -195,7 +200,9 @@ class Registration:
     """A request to register somebody, and what was decided on it.
 
     `requesters` are the entities that wrote it; `known_as` the aliases that they had then, as
-    "accessor/name". `revision` counts its texts: a decision is on one of them.
+    "accessor/name"; `helpers` who else could have signed in so. `revision` counts its texts: a
+    decision is on one of them. `purpose` is nothing for somebody new; else "return" or "factors",
+    and `entity` is whom it is about from the beginning.
     """
 
     id: str
@@ -211,7 +218,9 @@ class Registration:
     decided_by: str
     decided_at: datetime | None
     because: str
-    entity: str  # that was made
+    entity: str  # that was made, or whom it is about
+    purpose: str | None = None
+    helpers: tuple[str, ...] | None = None
     entry: int | None = None
 
 

@@ -41,7 +41,8 @@ class SignIn:
     """See the module. `lookup` is the token's.
 
     `helped_by` are the entities who could have signed in so themselves: they set the password, or
-    wrote the alias. `enrolled_at` says since when the factor that was shown is there.
+    wrote the alias, or configured the mount. `enrolled_at` says since when the factor that was shown
+    is there, and `enrolled_by` who else could have enrolled it.
     """
 
     lookup: bytes
@@ -61,6 +62,7 @@ class SignIn:
     enrolled_at: datetime | None = None
     network: str | None = None  # from which it may be used; nothing: any
     shown: tuple[str, ...] | None = None  # kinds, at the login and ever since
+    enrolled_by: tuple[str, ...] | None = None
     entry: int | None = None
 
     @property
@@ -107,10 +109,17 @@ class Limits:
 
 
 def helped_by(sign_in: SignIn | None) -> tuple[str, ...]:
-    """Return who could have signed in so themselves, unless a factor was shown as well."""
-    if sign_in is None or sign_in.factor_at is not None:
+    """Return who could have signed in so themselves, alone.
+
+    Where a factor of ours was shown as well, that is who could have enrolled it, too; the word of a
+    provider is that of whoever configured it.
+    """
+    if sign_in is None:
         return ()
-    return sign_in.helped_by or ()
+    first = sign_in.helped_by or ()
+    if sign_in.enrolled_at is None:
+        return first
+    return tuple(each for each in first if each in (sign_in.enrolled_by or ()))
 
 
 SIGN_INS = Register(

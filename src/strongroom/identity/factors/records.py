@@ -24,7 +24,8 @@ class Factor:
 
     `method` is set where Vault's API made it. `secret` is a TOTP key or a COSE public key. Of the
     columns below it each kind uses its own: `codes` are keyed digests of the recovery codes left,
-    `spent` is the last TOTP step taken, `signs` the authenticator's counter.
+    `spent` is the last TOTP step taken, `signs` the authenticator's counter. `helped_by` are the
+    entities that could have enrolled it themselves: they knew the code, or could have logged in so.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Factor:
     used_at: datetime | None = None
     disabled: str = ""  # why it is not taken any more
     vouched: bool | None = None  # enrolled by somebody who showed a factor that counted
+    helped_by: tuple[str, ...] | None = None
     entry: int | None = None
 
 
@@ -57,7 +59,8 @@ class Factor:
 class Ceremony:
     """An enrolment or a WebAuthn challenge that was begun; used once, by its entity.
 
-    `secret` is the challenge, or the TOTP key that waits for its first code.
+    `secret` is the challenge, or the TOTP key that waits for its first code. `lifts` is the mark of
+    the hold that it ends (`factors.holds`), where what began it could.
     """
 
     id: str
@@ -68,6 +71,8 @@ class Ceremony:
     tries: int
     expires_at: datetime
     vouched: bool | None = None  # of an enrolment: what the factor will be
+    helped_by: tuple[str, ...] | None = None  # the same
+    lifts: str | None = None
     entry: int | None = None
 
 
