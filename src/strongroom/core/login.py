@@ -131,6 +131,7 @@ class Logins:
                 limits=await session_limits(tx, standing),
             )
             attempt.details = {**attempt.details, **limit_details(signing)}
+                enrolled_by=verdict.enrolled_by,
         return issued(self._tokens, tx, verdict.wanted, standing, now=call.now, signing=signing)
 
     async def _helped_by(

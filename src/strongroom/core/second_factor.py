@@ -58,6 +58,7 @@ from strongroom.identity.factors.demands import (
     read_book,
     refused_rule,
 )
+from strongroom.identity.factors.holds import FACTOR_HOLDS
 from strongroom.identity.factors.records import (
     FACTORS,
     MFA_PENDING,
@@ -124,6 +125,7 @@ class Verdict:
     waiting: Reply | None = None
     factors: tuple[str, ...] = ()
     enrolled_at: datetime | None = None
+    enrolled_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ class Signing:
     address: str
     provided: tuple[str, ...] = ()  # by a trusted provider, beside what was shown here
     enrolled_at: datetime | None = None  # the oldest of what was shown here
+    enrolled_by: tuple[str, ...] = ()  # who else could have enrolled all of it
     limits: Limits | None = None  # of a registered person, whose token is a session from here on
 
 
@@ -199,6 +202,7 @@ def signed_in(token: Token, signing: Signing, now: datetime, helped_by: tuple[st
         network=None if limits is None else network_of(address, limits.bound) or None,
         helped_by=helped_by or None,
         enrolled_at=signing.enrolled_at,
+        enrolled_by=signing.enrolled_by or None,
     ).used(now)
 
 
@@ -254,7 +258,7 @@ class SecondFactors:
         attempt.details = {**attempt.details, "factors": [first.proof.shown_by]}
         if first.proof.factors:
             attempt.details["provider_factors"] = list(first.proof.factors)
-        book, comer = await self.book(tx), comer_of(live, first)
+        book, comer = await self.book(tx), comer_of(live, first, await _held(tx, first))
         if name := refused_rule(book, comer):
             raise NotAdmittedError(f"rule {name} asks for a factor, and this is no person's login")
         if not applies(book, comer):
@@ -274,7 +278,12 @@ class SecondFactors:
             answering = Answering(entity=comer.entity, demands=found.demands, given=given)
             shown = await self.met(tx, answering, attempt.now)
             attempt.details |= shown_details([first.proof.shown_by], shown)
-            return Verdict(wanted, factors=kinds_of(shown), enrolled_at=enrolled_at(shown))
+            return Verdict(
+                wanted,
+                factors=kinds_of(shown),
+                enrolled_at=enrolled_at(shown),
+                enrolled_by=enrolled_by(shown),
+            )
         attempt.details["complete"] = False
         reply = await self._wait(attempt, first, found.demands, factors)
         return Verdict(wanted, reply)
@@ -353,7 +362,8 @@ class SecondFactors:
 
         Raises FactorRefusedError for who is no person, and would get what a rule asks a factor for.
         """
-        book, comer, wanted = await self.book(tx), comer_of(live, first), first.wanted
+        comer = comer_of(live, first, await _held(tx, first))
+        book, wanted = await self.book(tx), first.wanted
         if name := refused_rule(book, comer):
             raise FactorRefusedError(f"rule {name} asks for a factor: this is no person's login")
         if asking(book.rules, comer.policies, comer.groups) or comer.registered:
@@ -400,7 +410,13 @@ def enrolled_at(shown: Sequence[Shown]) -> datetime | None:
     return min((each.row.created_at for each in shown), default=None)
 
 
-def comer_of(live: Live, first: FirstFactor) -> Comer:
+def enrolled_by(shown: Sequence[Shown]) -> tuple[str, ...]:
+    """Return who else could have enrolled every one of these factors."""
+    first, *others = [each.row.helped_by or () for each in shown] or [()]
+    return tuple(each for each in first if all(each in other for other in others))
+
+
+def comer_of(live: Live, first: FirstFactor, held: bool) -> Comer:
     """Return a login as demands see it."""
     return Comer(
         entity=first.standing.entity.id,
@@ -412,7 +428,15 @@ def comer_of(live: Live, first: FirstFactor) -> Comer:
         workload=is_workload(first.standing, first.proof.workload),
         people=for_people(live.row.options),
         registered=first.standing.person is not None,
+        held=held,
     )
+
+
+async def _held(tx: Transaction, first: FirstFactor) -> bool:
+    """Say whether somebody else removed a factor of a person who logs in (`factors.holds`)."""
+    if first.standing.person is None:
+        return False
+    return await tx.get(FACTOR_HOLDS, first.standing.entity.id) is not None
 
 
 def is_workload(standing: Standing, said: bool) -> bool:

@@ -26,9 +26,9 @@ from strongroom.identity.makers import made_by
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.template import Identity
-from strongroom.identity.records import POLICIES, StoredPolicy, Token
+from strongroom.identity.records import PEOPLE, POLICIES, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
-from strongroom.identity.sign_ins import helped_by, shown_by, sign_in_of
+from strongroom.identity.sign_ins import SignIn, helped_by, shown_by, sign_in_of
 from strongroom.identity.standing import Standing, identity_of, standing_of
 from strongroom.identity.step_up import StepUp, read_step_up
 from strongroom.identity.tokens import Tokens, kept
@@ -376,7 +376,7 @@ class Views:
             about=about(token, made),
             made=made,
             makers=tuple(dict.fromkeys(filter(None, (*made.makers, token.entity)))),
-            helped_by=helped_by(sign_in),
+            helped_by=await self._helped_by(tx, sign_in, (*made.makers, token.entity)),
             actor=actor_of(token, environments, names, kind, made.makers),
             sign_in=sign_in,
             person=standing is not None and standing.person is not None,
@@ -384,6 +384,16 @@ class Views:
             refused=refused,
             outgrown=outgrown,
         )
+
+    async def _helped_by(
+        self, tx: Transaction, sign_in: SignIn | None, makers: Iterable[str]
+    ) -> tuple[str, ...]:
+        """Return who else could be behind a session: by its login, or by who made them people."""
+        found = dict.fromkeys(helped_by(sign_in))
+        for each in makers:
+            person = await tx.get(PEOPLE, each) if each else None
+            found |= dict.fromkeys((person.made_by or ()) if person is not None else ())
+        return tuple(found)
 
     async def _outgrown(self, tx: Transaction, token: Token, standing: Standing | None) -> str:
         """Return the rule that asks for a factor which the login behind a token has not shown.

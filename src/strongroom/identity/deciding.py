@@ -5,25 +5,44 @@ Trust   The requester is every entity that wrote the request, what those were me
         A requester that is gone, or was never registered, cannot be told from anybody: then nobody
         may decide. Who decides
         has signed in as themselves: not by a token that was made, nor by a password that a
-        requester set, or an alias that one wrote, nor with a factor that came after the request.
-        Who knows somebody's password and keeps it until they have it changed cannot be told
-        from them.
+        requester set, an alias that one wrote or a mount that one configured, nor with a factor
+        that came after the request, or that a requester could have enrolled; and a requester did
+        not make them a person. Whose factors somebody else removed decides with one of before, or
+        once another approved a new one (`factors.holds`). Who could have signed in as the
+        requester does not decide, nor does one whom the same third could have been, alone.
+        Who learns somebody's password, or controls a provider outside, and has their key too,
+        cannot be told from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
+from strongroom.identity.factors.holds import FACTOR_HOLDS
 from strongroom.identity.people import active_person
 from strongroom.identity.records import ALIASES, PEOPLE, WORKLOADS
 from strongroom.identity.sessions import Session
+from strongroom.identity.sign_ins import SignIn
 from strongroom.identity.standing import living
 from strongroom.storage.transaction import Transaction
 
 
 class MayNotDecideError(Exception):
     """Refused; the text says why, and names nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """Who else could be behind a decision: by its sign-in, its factor, or in any other way."""
+
+    helped_by: tuple[str, ...] = ()
+    enrolled_by: tuple[str, ...] = ()
+    could_be: tuple[str, ...] = ()
+
+
+NOBODY_ELSE = Vouching()
 
 
 async def is_registered(tx: Transaction, entity_id: str) -> bool:
@@ -54,7 +73,7 @@ async def _behind(tx: Transaction, requester: str) -> set[str]:
     return {entity.id, owner.id if owner is not None else workload.owner}
 
 
-async def check_decider(  # noqa: PLR0913 - who asked, when and as whom, and who decides
+async def check_decider(  # noqa: PLR0913 - who asked, as whom, who decides
     tx: Transaction,
     requesters: Iterable[str],
     aliases: Iterable[str],
@@ -62,33 +81,50 @@ async def check_decider(  # noqa: PLR0913 - who asked, when and as whom, and who
     *,
     asked_at: datetime,
     now: datetime,
+    helpers: Iterable[str] = (),
 ) -> str:
     """Return the entity that decides; MayNotDecideError unless it is another, active person.
 
-    `aliases` are those that the requesters had when they asked, at `asked_at`.
+    `aliases` are those that the requesters had when they asked, at `asked_at`; `helpers` are who
+    else could have signed in as one of them.
     """
     if decider.token.makers is not None:
         raise MayNotDecideError("only who signed in decides, not a token that was made")
+    person = await active_person(tx, decider.token.entity, now)
+    if person is None:
+        raise MayNotDecideError("only an active person decides")
     sign_in = decider.sign_in
     if sign_in is not None and sign_in.enrolled_at is not None and sign_in.enrolled_at > asked_at:
         raise MayNotDecideError("the factor was enrolled after the request was made")
-    helpers = (sign_in.helped_by or ()) if sign_in is not None else ()
-    return await check_apart(tx, requesters, aliases, decider.token.entity, helpers, now=now)
+    await _check_not_held(tx, person.entity, sign_in)
+    told = vouching(decider)
+    return await check_apart(tx, requesters, aliases, person.entity, told, now=now, helpers=helpers)
 
 
-async def check_apart(  # noqa: PLR0913 - who asked and as whom, who decides and by whose help
+def vouching(decider: Session) -> Vouching:
+    """Return who else could be behind a session, as far as it tells."""
+    sign_in = decider.sign_in
+    return Vouching(
+        helped_by=(sign_in.helped_by or ()) if sign_in is not None else (),
+        enrolled_by=(sign_in.enrolled_by or ()) if sign_in is not None else (),
+        could_be=decider.helped_by,
+    )
+
+
+async def check_apart(  # noqa: PLR0913 - who asked, as whom, who decides
     tx: Transaction,
     requesters: Iterable[str],
     aliases: Iterable[str],
     decider: str,
-    helpers: Iterable[str],
+    told: Vouching,
     *,
     now: datetime,
+    helpers: Iterable[str] = (),
 ) -> str:
     """Return the entity that decides; MayNotDecideError unless it is another, active person.
 
-    What can be asked again of a decision that was given before: whom its giver is now. `helpers`
-    could have signed in as the decider.
+    What can be asked again of a decision that was given before: whom its giver is now, by what
+    their session `told` then.
     """
     person = await active_person(tx, decider, now)
     if person is None:
@@ -99,8 +135,36 @@ async def check_apart(  # noqa: PLR0913 - who asked and as whom, who decides and
     names = {*aliases, *await known_as(tx, behind)}
     if person.entity in behind or names & {*await known_as(tx, (person.entity,))}:
         raise MayNotDecideError("who asked for it does not decide on it")
-    for helper in helpers:
-        entity = await living(tx, helper)
-        if helper in behind or (entity is not None and entity.id in behind):
-            raise MayNotDecideError("who asked for it set the password, or wrote the alias")
+    helped = await _as_they_are(tx, helpers)
+    if person.entity in helped:
+        raise MayNotDecideError("who could have signed in as who asked does not decide on it")
+    if behind & await _as_they_are(tx, told.helped_by):
+        words = "who asked for it set the password, wrote the alias or configured the mount"
+        raise MayNotDecideError(words)
+    if behind & await _as_they_are(tx, told.enrolled_by):
+        raise MayNotDecideError("who asked for it could have enrolled the factor")
+    if behind & await _as_they_are(tx, person.made_by or ()):
+        raise MayNotDecideError("who asked for it made the decider a person")
+    if helped & await _as_they_are(tx, told.could_be):
+        raise MayNotDecideError("somebody could have signed in both as who asked and so")
     return person.entity
+
+
+async def _check_not_held(tx: Transaction, entity: str, sign_in: SignIn | None) -> None:
+    """Refuse somebody whose factors another removed, unless they show one of before."""
+    held = await tx.get(FACTOR_HOLDS, entity)
+    if held is None:
+        return
+    enrolled_at = None if sign_in is None else sign_in.enrolled_at
+    if enrolled_at is None or enrolled_at >= held.since:
+        words = "the decider's factors wait for an approval: registered, brought back, or removed"
+        raise MayNotDecideError(words)
+
+
+async def _as_they_are(tx: Transaction, entities: Iterable[str]) -> set[str]:
+    """Return entities, and those that they were merged into."""
+    found: set[str] = set()
+    for each in entities:
+        entity = await living(tx, each)
+        found |= {each} if entity is None else {each, entity.id}
+    return found

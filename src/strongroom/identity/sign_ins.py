@@ -41,8 +41,8 @@ class SignIn:
     """See the module. `lookup` is the token's.
 
     `helped_by` are the entities who could have signed in so themselves: they set the password, or
-    wrote the alias, or configured the mount. `enrolled_at` says since when the factor that was shown
-    is there, and `enrolled_by` who else could have enrolled it.
+    wrote the alias, or configured the mount. `enrolled_at` says since when the factor that was
+    shown is there, and `enrolled_by` who else could have enrolled it.
     """
 
     lookup: bytes

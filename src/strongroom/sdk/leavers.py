@@ -8,7 +8,7 @@ Trust   The ending and what it ended are one commit, so its entry is there or no
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -28,6 +28,7 @@ MISSED, MEASURED = "leaver.missed", "leaver.measured"
 PERSON, WORKLOAD = "person", "workload"
 RETURNING: Final = ("person.", "scim.user.", "workload.")
 ACTIVE: Final = "active"
+APPROVED: Final = "registration.approve"
 
 
 @dataclass
@@ -152,6 +153,8 @@ async def judged(
     for index in leaving.cut:
         if index >= first:
             yield Item(f"entry {index}", None, "was cut: what it ended is not in it", (index,))
+    if entry.ok and entry.code == APPROVED and entry.own.get("returned"):
+        return True
     for ended in leaving.ended:
         if ended.entry.index >= first:
             subject = names.get(ended.entity) or f"entity {ended.entity}"

@@ -445,7 +445,7 @@ async def test_nobody_decides_as_somebody_whom_they_log_in_as(tmp_path: Path, wa
         assert came["entity_id"] == bob.entity
         for each in (ada, bob, cleo):
             await register(ours, each)
-        helped = "who asked for it set the password, or wrote the alias"
+        helped = "who asked for it set the password, wrote the alias or configured the mount"
         mole = await asks(ours, ada.token)
         assert await approves(ours, came["client_token"], mole) == (403, helped)
         of_cleo = await asks(ours, cleo.token, "of-cleo")

@@ -349,9 +349,11 @@ async def test_the_entry_says_that_the_directory_made_somebody_another_or_brough
         await directory.must(200, "PUT", f"/Users/{made['id']}", given)
         entries = await directory.room.entries()
         [*_, entry] = [e for e in entries if e["metadata"]["event_code"] == "scim.user.write"]
-        told.append((entry["unmapped"].get("rewritten"), entry["unmapped"].get("returned")))
+        told.append((entry["unmapped"].get("rewritten"), entry["unmapped"].get("returning")))
 
     assert told == [(None, None), (["name"], None), (None, None), (None, True)]
+    shown = (await directory.room.ask("GET", f"strongroom/people/{made['id']}")).data
+    assert shown["state"] == "left"  # until another person approves it
 
 
 async def test_a_workload_provisions_for_all_environments_once_it_is_named_as_the_directory(

@@ -11,7 +11,7 @@ from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import check_alias, check_known
 from strongroom.identity.entities import Known, check_metadata, new_alias, new_entity
-from strongroom.identity.records import ALIASES, ENTITIES, Alias
+from strongroom.identity.records import ALIASES, ENTITIES, PEOPLE, Alias
 from strongroom.identity.shown import shown_alias
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 
@@ -170,7 +170,11 @@ class AliasRoutes:
         taken = await tx.all(ALIASES, mount_accessor=alias.mount_accessor, name=alias.name)
         if any(other.id != alias.id for other in taken):
             raise InputError("", "alias name is already in use at this mount")
+        old = await tx.get(ALIASES, alias.id)
         tx.put(ALIASES, alias)
+        known = (alias.entity, alias.mount_accessor, alias.name)
+        if old is None or (old.entity, old.mount_accessor, old.name) != known:
+            await say_rewritten(call, alias.entity, "alias")
         for entity in {alias.entity, *before}:
             await self._check_binding(call, entity)
             tx.changed(f"entity:{entity}")
@@ -208,6 +212,12 @@ class AliasRoutes:
 def _writing(call: SystemCall) -> tuple[str, ...] | None:
     """Return who decides who logs in so: they could have chosen a name of their own."""
     return tuple(dict.fromkeys((*call.makers, *call.helped_by))) or None
+
+
+async def say_rewritten(call: SystemCall, entity_id: str, what: str) -> None:
+    """Say in the entry that a registered person is known by something else from now on."""
+    if await call.transaction.get(PEOPLE, entity_id) is not None:
+        call.details["rewritten"] = [what]
 
 
 async def mounts_by_accessor(server: Server, call: SystemCall) -> dict[str, tuple[str, str]]:

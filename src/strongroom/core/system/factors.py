@@ -3,12 +3,14 @@
 Order   Where there is a factor already, one must be shown in the very request that begins to enrol
         another, makes recovery codes anew, or deletes one: a token that was stolen cannot add its
         thief's key. An enrolment is begun, then finished within ten minutes, by the same entity.
+        Whose factors somebody else removed shows one that was there before, or the code of an
+        approval (`identity.factors.holds`).
 Units   An enrolment that was begun stands for ten minutes, a challenge for five. A TOTP key has 20
         bytes, an entity at most 20 factors, and ten recovery codes.
 Trust   A TOTP key and the recovery codes leave once, in the reply that makes them. Of a key or
-        passkey nothing secret is ever here. Whoever is first with the password and no factor there
-        enrols the first one: give people their password when they can enrol. Nobody who must have
-        a factor of some kind can delete the last one of it.
+        passkey nothing secret is ever here. Who came by an approval enrols the first one by its
+        code; of anybody else whoever is first with the password does, and who set that counts as
+        one who could have. Nobody who must have a factor of some kind can delete the last of it.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ from strongroom.identity.factors.checking import (
     verify,
 )
 from strongroom.identity.factors.demands import ENOUGH, NOTHING, rules_for
+from strongroom.identity.factors.holds import ASK, FACTOR_HOLDS, check_code
 from strongroom.identity.factors.records import (
     CEREMONIES,
     FACTORS,
@@ -85,7 +88,16 @@ class Proving:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begin(Proving):
+class Enrolling(Proving):
+    """A factor that is there already, or the code of an approval."""
+
+    enrolment_code: Annotated[
+        Secret | None, Help("The code of an approval, for whom somebody else has to allow it.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begin(Enrolling):
     """A factor to enrol."""
 
     name: Name = ""
@@ -112,6 +124,19 @@ class Drop(Proving):
     """A factor to delete."""
 
     id: Annotated[str, Help("Id of the factor.", least=1, most=64)]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """An enrolment that may begin: the factors that are there, and what comes of the new one.
+
+    `lifts` is the mark of the hold that it ends.
+    """
+
+    factors: list[Factor]
+    vouched: bool = False
+    helped_by: tuple[str, ...] = ()
+    lifts: str | None = None
 
 
 class FactorRoutes:
@@ -220,29 +245,46 @@ class FactorRoutes:
         login = None if token is None else await login_behind(call.transaction, token)
         return login is not None and factor.created_at <= login.issued_at
 
-    async def _fresh(
-        self, call: SystemCall, entity: Entity, given: Proving
-    ) -> tuple[list[Factor], bool]:
-        """Ask for a factor if there is one; return those that there are, and whether one counted.
+    async def allowed(self, call: SystemCall, entity: Entity, given: Proving) -> Allowed:
+        """Ask for a factor if there is one, or for what an approval gave; say what comes of it.
 
-        One that was shown with this token a short time ago counts too.
+        One that was shown with this token a short time ago counts too. Raises FactorRefusedError
+        for a wrong one, InputError for who is held (`identity.factors.holds`) and shows neither.
         """
-        factors = await factors_of(call.transaction, entity.id)
-        if factors:
-            shown = await self.prove(call, entity.id, given)
-            if await self.counts(call, shown.row):
-                return factors, True
+        tx = call.transaction
+        factors, held = await factors_of(tx, entity.id), await tx.get(FACTOR_HOLDS, entity.id)
+        code = given.enrolment_code if isinstance(given, Enrolling) else None
+        if held is not None and code is not None:
+            check_code(tx.barrier, held, code, call.now)
+            call.details["enrolment_code"] = "shown"
+            return Allowed(factors, helped_by=held.known_to, lifts=held.mark)
+        if held is not None and not any(held.outlived_by(f) for f in factors if not f.disabled):
+            raise InputError("", ASK, logged="held, and no enrolment code was given")
         sign_in = call.session.sign_in if call.session is not None else None
-        return factors, sign_in is not None and sign_in.fresh(call.now, TEN_MINUTES)
+        fresh = sign_in is not None and sign_in.fresh(call.now, TEN_MINUTES)
+        if not factors:
+            return Allowed(factors, vouched=fresh, helped_by=_could_be(call))
+        shown = await self.prove(call, entity.id, given)
+        if held is not None and not held.outlived_by(shown.row):
+            raise FactorRefusedError(
+                "the factor that was shown came after the removal, or is of who removed",
+                ((FACTORS, shown.row),),
+            )
+        return Allowed(
+            factors,
+            vouched=fresh or await self.counts(call, shown.row),
+            helped_by=shown.row.helped_by or (),
+            lifts=None if held is None else held.mark,
+        )
 
     # -- enrolling
 
     async def begin_totp(self, call: SystemCall, given: Begin) -> Reply:
         entity = own(call)
-        factors, vouched = await self._fresh(call, entity, given)
-        _check_room(factors)
+        allowed = await self.allowed(call, entity, given)
+        _check_room(allowed.factors)
         key = Secret(call.entropy(KEY_BYTES))
-        begun = await self._begin(call, TOTP, given.name, key.reveal(), ENROLLING, vouched=vouched)
+        begun = await self._begin(call, TOTP, given.name, key.reveal(), ENROLLING, allowed)
         url = otpauth(key, Rules(), issuer=self._server.settings.cluster_name, account=entity.name)
         return Reply(
             {
@@ -269,22 +311,22 @@ class FactorRoutes:
             if tried.tries >= TRIES:
                 tried = replace(tried, expires_at=call.now)
             raise FactorRefusedError("the first code is wrong", ((CEREMONIES, tried),)) from None
-        return self._enrolled(
+        return await self._enrolled(
             call, begun, replace(new_factor(call, own(call).id, TOTP), spent=step)
         )
 
     async def begin_webauthn(self, call: SystemCall, given: Begin) -> Reply:
         entity = own(call)
-        factors, vouched = await self._fresh(call, entity, given)
-        _check_room(factors)
+        allowed = await self.allowed(call, entity, given)
+        _check_room(allowed.factors)
         secret = call.entropy(CHALLENGE_BYTES)
-        begun = await self._begin(call, WEBAUTHN, given.name, secret, ENROLLING, vouched=vouched)
+        begun = await self._begin(call, WEBAUTHN, given.name, secret, ENROLLING, allowed)
         options = registration_options(
             self._server.factors.party,
             challenge=secret,
             entity=entity.id,
             name=entity.name,
-            known=factors,
+            known=allowed.factors,
         )
         return Reply(
             {
@@ -314,11 +356,18 @@ class FactorRoutes:
             backup_eligible=found.backup_eligible,
             backed_up=found.backed_up,
         )
-        return self._enrolled(call, replace(begun, secret=found.public_key), factor)
+        return await self._enrolled(call, replace(begun, secret=found.public_key), factor)
 
-    def _enrolled(self, call: SystemCall, begun: Ceremony, factor: Factor) -> Reply:
+    async def _enrolled(self, call: SystemCall, begun: Ceremony, factor: Factor) -> Reply:
         """Store the factor that an enrolment was for, and end that."""
-        row = replace(factor, name=begun.name, secret=begun.secret, vouched=begun.vouched)
+        await lift(call, begun.entity, begun.lifts)
+        row = replace(
+            factor,
+            name=begun.name,
+            secret=begun.secret,
+            vouched=begun.vouched,
+            helped_by=begun.helped_by,
+        )
         call.transaction.delete(CEREMONIES, begun.id)
         call.transaction.put(FACTORS, row)
         told(call, row)
@@ -326,7 +375,8 @@ class FactorRoutes:
 
     async def make_recovery(self, call: SystemCall, given: Proving) -> Reply:
         tx, entity = call.transaction, own(call)
-        factors, vouched = await self._fresh(call, entity, given)
+        allowed = await self.allowed(call, entity, given)
+        factors = allowed.factors
         if not any(factor.kind != RECOVERY for factor in factors):
             raise InputError("", "enrol a security key or an authenticator app first")
         for factor in factors:
@@ -334,20 +384,24 @@ class FactorRoutes:
                 tx.delete(FACTORS, factor.id)
         codes = [new_code(call.entropy) for _ in range(CODES)]
         digests = tuple(recovery_digest(tx.barrier, entity.id, code).hex() for code in codes)
-        row = replace(new_factor(call, entity.id, RECOVERY), codes=digests, vouched=vouched)
+        row = replace(
+            new_factor(call, entity.id, RECOVERY),
+            codes=digests,
+            vouched=allowed.vouched,
+            helped_by=allowed.helped_by or None,
+        )
         tx.put(FACTORS, row)
         told(call, row)
         return Reply({"factor_id": row.id, "codes": codes})
 
-    async def _begin(  # noqa: PLR0913 - each is one column
+    async def _begin(  # noqa: PLR0913, PLR0917 - each is one column
         self,
         call: SystemCall,
         purpose: str,
         name: str,
         secret: bytes,
         lasts: timedelta,
-        *,
-        vouched: bool = False,
+        allowed: Allowed | None = None,
     ) -> Ceremony:
         begun = Ceremony(
             id=uuid_of(call.entropy(16)),
@@ -357,7 +411,9 @@ class FactorRoutes:
             secret=secret,
             tries=0,
             expires_at=call.now + lasts,
-            vouched=vouched,
+            vouched=allowed is not None and allowed.vouched,
+            helped_by=(allowed.helped_by or None) if allowed is not None else None,
+            lifts=allowed.lifts if allowed is not None else None,
         )
         await _tidy(call.transaction, call.now)
         call.transaction.put(CEREMONIES, begun)
@@ -407,6 +463,24 @@ class FactorRoutes:
             if NOTHING not in rule.kinds and kinds.isdisjoint(rule.kinds):
                 needed = " or ".join(rule.kinds)
                 raise InputError("", f"enrol another {needed} first: you must have one")
+
+
+async def lift(call: SystemCall, entity: str, mark: str | None) -> None:
+    """End the hold under which an enrolment began; InputError where it is another by now."""
+    held = await call.transaction.get(FACTOR_HOLDS, entity)
+    if (None if held is None else held.mark) != mark:
+        raise InputError("", f"what this enrolment was begun by is not so any more: {ASK}")
+    if held is not None:
+        call.transaction.delete(FACTOR_HOLDS, entity)
+        call.transaction.changed(f"entity:{entity}")
+        call.details |= {"hold_ended": True, "code_known_to": held.known_to}
+
+
+def _could_be(call: SystemCall) -> tuple[str, ...]:
+    """Return who else could enrol what the caller does without showing a factor."""
+    sign_in = None if call.session is None else call.session.sign_in
+    helpers = (sign_in.helped_by or ()) if sign_in is not None else ()
+    return tuple(dict.fromkeys((*call.helped_by, *helpers)))
 
 
 def own(call: SystemCall) -> Entity:

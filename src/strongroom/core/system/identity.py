@@ -23,7 +23,7 @@ from typing import Annotated, Any
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
-from strongroom.core.system.aliases import AliasRoutes, mounts_by_accessor
+from strongroom.core.system.aliases import AliasRoutes, mounts_by_accessor, say_rewritten
 from strongroom.core.system.bindings import check_entity, check_registered
 from strongroom.core.system.groups import GroupRoutes
 from strongroom.core.system.merging import MergeRoutes
@@ -285,6 +285,8 @@ class IdentityRoutes:
         call.transaction.changed(f"entity:{entity.id}")
         call.details |= {"entity": entity.id, "entity_policies": entity.policies}
         call.details |= {"disabled": entity.disabled}
+        if old is not None and old.name != entity.name:
+            await say_rewritten(call, entity.id, "entity_name")
         if entity.metadata.get(ENVIRONMENT):
             call.details["bound_to"] = entity.metadata[ENVIRONMENT]
         if old is not None:

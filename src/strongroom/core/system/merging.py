@@ -22,8 +22,10 @@ from strongroom.base.errors import InputError
 from strongroom.core.guardrails import GuardrailError
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
+from strongroom.core.system.aliases import say_rewritten
 from strongroom.core.system.bindings import check_alias
 from strongroom.identity.factors.checking import forget_factors
+from strongroom.identity.factors.holds import FACTOR_HOLDS, hold
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
@@ -85,6 +87,7 @@ class MergeRoutes:
         for entity in going:
             await _merge(call, entity, staying, given.conflicting_alias_ids_to_keep)
         call.details |= {"entity": staying.id, "entities": [entity.id for entity in going]}
+        await say_rewritten(call, staying.id, "aliases")
 
     async def _meant(self, call: SystemCall, given: Given) -> tuple[list[Entity], Entity]:
         if not given.to_entity_id:
@@ -171,6 +174,10 @@ async def _merge(call: SystemCall, entity: Entity, staying: Entity, keep: Sequen
         tx.put(WORKLOADS, replace(workload, owner=staying.id, updated_at=call.now))
     await retire(call, entity.id)
     await forget_factors(tx, entity.id)  # they know their owner by its id
+    held = await tx.get(FACTOR_HOLDS, entity.id)
+    if held is not None:
+        tx.delete(FACTOR_HOLDS, entity.id)
+        await hold(tx, staying.id, (*held.removed_by, *call.makers), call.now)
     for before in await tx.all(MERGED, entity=entity.id):
         tx.put(MERGED, replace(before, entity=staying.id))
     tx.put(MERGED, Merged(entity.id, staying.id, call.now))

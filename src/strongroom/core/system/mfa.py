@@ -12,7 +12,8 @@ Differs Types `duo`, `okta` and `pingid` are refused by name: there is no push, 
         and `answer`) where there is another already. `key_size` is at least 16 bytes, `period` at
         most five minutes. `max_validation_attempts` wrong codes lock for half an hour. A method
         that an enforcement uses is not deleted (400; OpenBao 500); one that is deleted takes the
-        keys with it that were made by it.
+        keys with it that were made by it. Nobody but root makes a key for a registered person, and
+        one's own is not deleted by `admin-destroy` (400).
 Trust   Whoever may write methods decides what does as a second factor; a caller that is bound to an
         environment may not. Whoever may `admin-generate` has the second factor that comes of it:
         `strongroom/factors`, where nobody enrols for another, is the better way.
@@ -32,12 +33,21 @@ from strongroom.base.secret import Secret
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import check_alias, check_unbound
-from strongroom.core.system.factors import FactorRoutes, Proving, new_factor, own, told
+from strongroom.core.system.factors import (
+    Enrolling,
+    FactorRoutes,
+    lift,
+    new_factor,
+    own,
+    told,
+)
 from strongroom.core.system.mfa_enforcements import EnforcementRoutes, listed
+from strongroom.core.system.people_factors import hold_removed
 from strongroom.crypto.errors import PictureError
 from strongroom.crypto.qr_code import qr_code
 from strongroom.crypto.totp import Algorithm, Rules, otpauth
 from strongroom.identity.factors.checking import factors_of
+from strongroom.identity.factors.holds import ASK, FACTOR_HOLDS
 from strongroom.identity.factors.records import (
     FACTORS,
     KINDS,
@@ -47,7 +57,7 @@ from strongroom.identity.factors.records import (
     WEBAUTHN,
     MfaMethod,
 )
-from strongroom.identity.records import ENTITIES, Entity
+from strongroom.identity.records import ENTITIES, PEOPLE, Entity
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 from strongroom.storage.transaction import Transaction
 
@@ -56,6 +66,9 @@ TRIES: Final = 5
 LEAST_KEY, MOST_KEY = 16, 256  # bytes
 LONGEST_PERIOD: Final = timedelta(minutes=5)
 MOST_NAMED: Final = 256
+NOT_FOR_PEOPLE: Final = (
+    "a registered person enrols their own factors: at strongroom/factors, or by `generate`"
+)
 NO_METHOD: Final = 'configuration for method ID "{}" does not exist'
 
 MethodId = Annotated[str, Help("Id of the method.", most=64)]
@@ -103,7 +116,7 @@ class Anything:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generate(Proving):
+class Generate(Enrolling):
     """A key for oneself."""
 
     method_id: MethodId = ""
@@ -268,6 +281,8 @@ class MfaRoutes:
             keys = await tx.all(FACTORS, method=method.id)
             for factor in keys:
                 tx.delete(FACTORS, factor.id)
+            for entity in dict.fromkeys(factor.entity for factor in keys):
+                await hold_removed(call, entity)
             tx.delete(MFA_METHODS, method.id)
             tx.changed(f"mfa_method:{method.id}")
             call.details |= {"method": method.id, "kind": kind, "factors_deleted": len(keys)}
@@ -282,16 +297,24 @@ class MfaRoutes:
             raise InputError("", "missing entityID")
         entity = own(call)
         factors = await factors_of(call.transaction, entity.id)
-        if factors and not any(factor.method == method.id for factor in factors):
-            await self._own.prove(call, entity.id, given)
-        return await self._made(call, method, entity)
+        if any(factor.method == method.id for factor in factors):
+            return await self._made(call, method, entity, ())
+        allowed = await self._own.allowed(call, entity, given)
+        await lift(call, entity.id, allowed.lifts)
+        return await self._made(call, method, entity, allowed.helped_by)
 
     async def admin_generate(self, call: SystemCall, given: ForEntity) -> Reply | None:
         method, entity = await _for_entity(call, given)
         call.details["seen_by_another"] = True
-        return await self._made(call, method, entity)
+        if call.makers and await call.transaction.get(PEOPLE, entity.id) is not None:
+            raise InputError("", NOT_FOR_PEOPLE)
+        if await call.transaction.get(FACTOR_HOLDS, entity.id) is not None:
+            raise InputError("", ASK)
+        return await self._made(call, method, entity, (*call.makers, *call.helped_by))
 
-    async def _made(self, call: SystemCall, method: MfaMethod, entity: Entity) -> Reply | None:
+    async def _made(
+        self, call: SystemCall, method: MfaMethod, entity: Entity, known_to: tuple[str, ...]
+    ) -> Reply | None:
         """Make a key, unless there is one: that is said, and it stays."""
         tx = call.transaction
         if any(f.method == method.id for f in await factors_of(tx, entity.id)):
@@ -307,6 +330,7 @@ class MfaRoutes:
             digits=method.digits,
             algorithm=method.algorithm,
             skew=method.skew,
+            helped_by=known_to or None,
         )
         tx.put(FACTORS, row)
         told(call, row)
@@ -321,10 +345,13 @@ class MfaRoutes:
 
     async def admin_destroy(self, call: SystemCall, given: ForEntity) -> None:
         method, entity = await _for_entity(call, given)
+        if entity.id in call.makers:
+            raise InputError("", "one's own factors are deleted at strongroom/factors")
         for factor in await factors_of(call.transaction, entity.id):
             if factor.method == method.id:
                 call.transaction.delete(FACTORS, factor.id)
                 told(call, factor)
+                await hold_removed(call, entity.id)
 
 
 def _barcode(url: Secret, side: int) -> Secret:

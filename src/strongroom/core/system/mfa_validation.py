@@ -2,9 +2,10 @@
 
 Vault   The request id of the login, and what is shown by the id or name of a method.
 Differs Words of a refusal, which are the same for all: see `core.second_factor`.
-Order   Found → who waits may still log in, by what the first factor was judged by → what is shown
-        meets all that is demanded now → the token, and the waiting login ends, in one transaction.
-        A challenge is answered once, rightly or not.
+Order   Found → who waits may still log in, by what the first factor was judged by, and is still
+        known by the alias that they came by → what is shown meets all that is demanded now → the
+        token, and the waiting login ends, in one transaction. A challenge is answered once,
+        rightly or not.
 Trust   Open to whoever has a request id. Wrong codes count against the entity.
 """
 
@@ -27,6 +28,7 @@ from strongroom.core.second_factor import (
     actor_waiting,
     batch_details,
     enrolled_at,
+    enrolled_by,
     is_workload,
     issued,
     kinds_of,
@@ -40,6 +42,7 @@ from strongroom.core.views import Live
 from strongroom.identity.admission import Registering, registering
 from strongroom.identity.factors.checking import FactorRefusedError
 from strongroom.identity.factors.records import MFA_PENDING, Pending
+from strongroom.identity.records import ALIASES
 from strongroom.identity.standing import standing_of
 from strongroom.sdk.auth import AuthMethod, Proof, TokenRules
 from strongroom.sdk.engine import Endpoint, Help, Json, Reply, Route
@@ -105,6 +108,7 @@ class MfaValidation:
             address=call.address,
             provided=pending.provided or (),
             enrolled_at=enrolled_at(shown),
+            enrolled_by=enrolled_by(shown),
             limits=await session_limits(tx, standing),
         )
         call.details |= limit_details(signing)
@@ -134,6 +138,10 @@ class MfaValidation:
         rules = None if live is None else await _still_holds(call, live, pending)
         if live is None or rules is None:
             raise FactorRefusedError("the auth method does not know the subject any more")
+        accessor = live.row.accessor
+        known = await tx.all(ALIASES, mount_accessor=accessor, name=pending.alias)
+        if [alias.entity for alias in known] != [standing.entity.id]:
+            raise FactorRefusedError("the alias that it came by is gone, or is another entity's")
         proof = Proof(
             alias=pending.alias,
             shown_by=pending.shown[0],

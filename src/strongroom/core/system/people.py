@@ -4,7 +4,9 @@ Order   A change is in force for every request that is committed after its entry
 Trust   Whoever may write here says who is a person: whom approvals and owners may be, and how long
         their tokens work. A caller that is bound to an environment writes only of entities that are
         bound as it is. Where registration is required, nobody new is written here once two people
-        are there (`identity.admission`). E-mail and name are in clear in the database; no entry of
+        are there (`identity.admission`); where it is not, who writes one never decides by them.
+        Nobody but root brings back who has left, or is over their end (`core.system.returns`).
+        E-mail and name are in clear in the database; no entry of
         the log has them.
 """
 
@@ -17,16 +19,21 @@ from typing import Annotated, Any
 
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
+from strongroom.base.wording import check_says
 from strongroom.core.request import SystemCall
 from strongroom.core.rotation_due import withdraw
 from strongroom.core.system.bindings import check_alias
+from strongroom.core.system.people_factors import by_root
+from strongroom.core.system.returns import ASK, ask, bring_back, check_root, is_gone
 from strongroom.identity.admission import check_direct
+from strongroom.identity.factors.holds import hold
 from strongroom.identity.people import LEFT, WORKERS, check_person, new_person, rewritten
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 
 MOST_LISTED = 1000
+FOUNDERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +61,13 @@ class PersonFields:
 @dataclass(frozen=True, kw_only=True)
 class Given(PersonFields, ById):
     """A person as written; what is not sent stays as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Back(ById):
+    """Who comes back."""
+
+    reason: Annotated[str, Help("Why they do.", least=1, most=4096)] = "they are back"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +100,8 @@ class PeopleRoutes:
             ),
             Route(
                 path="people/{entity}/return",
-                summary="Say that a person who left is back.",
-                write=Endpoint(ById, self.back, "person.return"),
+                summary="Ask for the return of a person who left; another person approves it.",
+                write=Endpoint(Back, self.back, "person.return"),
             ),
         )
 
@@ -118,19 +132,47 @@ class PeopleRoutes:
         if old is None:
             await check_direct(call.transaction)
         person = changed_person(old or new_person(entity.id, call.now), given, call.now)
+        if old is None or by_root(call):
+            person = replace(person, made_by=await made_by(call))
+        if old is not None and back_by_writing(old, person, call.now):
+            if not check_root(call):
+                raise InputError("ends_at", ASK)
+            person = await bring_back(call, person)
+            await hold(call.transaction, person.entity, (), call.now)
         put_person(call, person)
         if changed := rewritten(old, person):
             call.details["rewritten"] = changed
         await withdraw_if_back(call, person)
 
-    async def back(self, call: SystemCall, given: ById) -> None:
+    async def back(self, call: SystemCall, given: Back) -> Reply | None:
+        """Ask for the return of somebody who has left; root brings them back at once."""
         person = await _there(call, given.entity)
         await writable(call, person.entity)
-        if person.state == LEFT:
-            person = replace(person, state=ACTIVE, left_at=None, updated_at=call.now)
-            put_person(call, person)
-            call.details["returned"] = True
-            await withdraw_if_back(call, person)
+        if person.state != LEFT:
+            return None
+        call.details["entity"] = person.entity
+        if not check_root(call):
+            check_says("reason", given.reason, "say why they come back")
+            row = await ask(call, person, given.reason)
+            told = {"registration": row.id, "revision": row.revision}
+            return Reply({**told, "expires_at": rfc3339(row.expires_at)})
+        person = await bring_back(call, person)
+        await hold(call.transaction, person.entity, (), call.now)
+        put_person(call, person)
+        await withdraw_if_back(call, person)
+        return None
+
+
+async def made_by(call: SystemCall) -> tuple[str, ...] | None:
+    """Return who makes a person by writing them: the first two are there for the others."""
+    if len(await call.transaction.all(PEOPLE, limit=FOUNDERS)) < FOUNDERS:
+        return None
+    return tuple(dict.fromkeys((*call.makers, *call.helped_by))) or None
+
+
+def back_by_writing(old: Person, new: Person, now: datetime) -> bool:
+    """Say whether a row brings somebody back whose end had come."""
+    return old.state != LEFT and is_gone(old, now) and not is_gone(new, now)
 
 
 def changed_person(old: Person, given: PersonFields, now: datetime) -> Person:

@@ -1,10 +1,17 @@
 """`strongroom/registrations…`: asking for an identity, and another person's decision on it.
 
+    person, workload   an entity, its row, alias and memberships; of a person a code to enrol by
+    return             a person who left, or is over their end, is active again; and a code
+    factors            a code for a person whose factors somebody else removed
+
 Order   A request is pending until it is decided, withdrawn or over. On approval the entity, its
         row, its alias and its memberships are made in one transaction, and the row names the
         request. A decision names the revision that it is on: a text that nobody saw is not
-        approved. What was denied can be edited, and is then a new question with a new end.
-Trust   Nobody decides on what they asked for (`identity.deciding`). To approve takes the capability
+        approved. A code is in the reply of the approval, once. What was denied can be edited, and
+        is then a new question with a new end.
+Trust   Nobody decides on what they asked for (`identity.deciding`); whoever removed a factor not on
+        new ones, nor anybody on what is about themselves. Who was given a code counts from then on
+        as one who could have enrolled what it enrols. To approve takes the capability
         on the path and an active person; to what an approval may give, policy sets no bound but
         root's, so it belongs to few. A caller that is bound to an environment approves nothing but
         identities and groups that are bound as it is.
@@ -13,7 +20,7 @@ Trust   Nobody decides on what they asked for (`identity.deciding`). To approve 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
 
 from strongroom.base.clock import rfc3339
@@ -31,7 +38,19 @@ from strongroom.core.system.people import (
     changed_person,
     put_person,
     shown_person,
+    withdraw_if_back,
 )
+from strongroom.core.system.returns import (
+    FACTORS,
+    LASTS,
+    RETURN,
+    asked,
+    bring_back,
+    is_gone,
+    new_request,
+    there,
+)
+from strongroom.core.system.returns import helpers as _helpers
 from strongroom.core.system.workloads import (
     WorkloadFields,
     changed_workload,
@@ -44,7 +63,9 @@ from strongroom.identity.deciding import (
     known_as,
 )
 from strongroom.identity.entities import ENVIRONMENT, Known, new_alias, new_entity
-from strongroom.identity.people import WORKERS, new_person
+from strongroom.identity.factors.holds import FACTOR_HOLDS, give_code
+from strongroom.identity.factors.holds import LASTS as CODE_LASTS
+from strongroom.identity.people import WORKERS, check_person, new_person, rewritten
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
@@ -60,11 +81,11 @@ from strongroom.identity.workloads import check_environment, check_workload, new
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route
 from strongroom.sdk.rules import check_policy_names
 
-LASTS: Final = timedelta(days=14)
+OF_THERE: Final = (RETURN, FACTORS)  # kinds that are about a person who is there
 PENDING, APPROVED, DENIED, WITHDRAWN = "pending", "approved", "denied", "withdrawn"
 EXPIRED = "expired"  # by the clock; the row says that it is pending
 STATES = ("", PENDING, APPROVED, DENIED, WITHDRAWN, EXPIRED)
-KINDS = ("person", "workload")
+KINDS = ("person", "workload", RETURN, FACTORS)
 MOST_LISTED = 1000
 MOST_GROUPS = 100
 MAY_NOT: Final = "permission denied: you may not decide on this"
@@ -81,9 +102,17 @@ class ById:
 class Asked:
     """Whom to register, and what to give them."""
 
-    kind: Annotated[str, Help("person or workload.", choices=KINDS)]
-    entity_name: Annotated[str, Help("Name of the entity.", least=1, most=512)]
+    kind: Annotated[
+        str,
+        Help(
+            "person or workload; return: of a person who left; factors: a code by which a person "
+            "enrols whose factors somebody else removed.",
+            choices=KINDS,
+        ),
+    ]
     reason: Annotated[str, Help("Why they need it.", least=1, most=4096)]
+    entity_name: Annotated[str, Help("Name of the entity of somebody new.", most=512)] = ""
+    entity: Annotated[str, Help("Who comes back, or is to enrol: entity id.", most=512)] = ""
     name: Annotated[str, Help("A person's name.", most=256)] = ""
     email: Annotated[str, Help("A person's e-mail address.", most=320)] = ""
     worker: Annotated[str, Help("employee, contractor or vendor.", choices=WORKERS)] = "employee"
@@ -164,7 +193,7 @@ class RegistrationRoutes:
             for row in rows
             if row.id > given.after
             and given.state in ("", state_of(row, call.now))
-            and given.kind in ("", kind_of(row.wish))
+            and given.kind in ("", kind_of(row))
         ]
         limit = given.limit if 0 < given.limit < MOST_LISTED else MOST_LISTED
         there = found[:limit]
@@ -180,6 +209,10 @@ class RegistrationRoutes:
     async def ask(self, call: SystemCall, given: Asked) -> Reply:
         """Ask for an identity; the requester is the caller's entity."""
         requesters = await _requesters(call)
+        if given.kind in OF_THERE:
+            row = await _about(call, given, requesters)
+            _store(call, row)
+            return _asked(row)
         wish = await self._wish(call, given)
         row = Registration(
             id=uuid_of(call.entropy(16)),
@@ -196,10 +229,10 @@ class RegistrationRoutes:
             decided_at=None,
             because="",
             entity="",
+            helpers=_helpers(call) or None,
         )
         _store(call, row)
-        told = {"id": row.id, "revision": row.revision, "expires_at": rfc3339(row.expires_at)}
-        return Reply(told)
+        return _asked(row)
 
     async def edit(self, call: SystemCall, given: Edited) -> Reply:
         """Write a request anew; whoever does is one who asks, and it is a new question."""
@@ -207,6 +240,8 @@ class RegistrationRoutes:
         old = await _there(call, given.id)
         if old.state in (APPROVED, WITHDRAWN):
             raise InputError("", f"the request is {old.state}: make a new one")
+        if given.kind in OF_THERE or old.purpose is not None:
+            raise InputError("kind", "a request about who is there is not edited: make a new one")
         requesters = tuple(dict.fromkeys((*old.requesters, *asking)))
         everybody = (*requesters, *_helpers(call))
         names = {*old.known_as, *await known_as(call.transaction, everybody)}
@@ -218,6 +253,7 @@ class RegistrationRoutes:
             reason=given.reason,
             requesters=requesters,
             known_as=tuple(sorted(names)),
+            helpers=tuple(dict.fromkeys((*(old.helpers or ()), *_helpers(call)))) or None,
             edited_at=call.now,
             expires_at=call.now + LASTS,
             decided_by="",
@@ -225,8 +261,7 @@ class RegistrationRoutes:
             because="",
         )
         _store(call, row)
-        told = {"id": row.id, "revision": row.revision, "expires_at": rfc3339(row.expires_at)}
-        return Reply(told)
+        return _asked(row)
 
     async def withdraw(self, call: SystemCall, given: ById) -> None:
         row = await call.transaction.get(REGISTRATIONS, given.id)
@@ -242,9 +277,19 @@ class RegistrationRoutes:
         """Make whom the request asks for: entity, row, alias and memberships, or nothing."""
         row = await self._open(call, given)
         decider = await self._decider(call, row)
-        entity = await self._register(call, row)
+        if row.purpose is None:
+            entity = await self._register(call, row)
+        else:
+            entity = await _let(call, row)
         _store(call, _decided(row, APPROVED, decider, given, call.now, entity.id))
-        return Reply({"id": row.id, "entity": entity.id, "name": entity.name})
+        told: dict[str, object] = {"id": row.id, "entity": entity.id, "name": entity.name}
+        if row.wish.person is not None:
+            knowing = (decider, *call.helped_by)
+            code = await give_code(call.transaction, entity.id, knowing, call.now, call.entropy)
+            until = rfc3339(call.now + CODE_LASTS)
+            told |= {"enrolment_code": code, "enrolment_code_expires_at": until}
+            call.details |= {"enrolment_code": "given", "code_known_to": knowing}
+        return Reply(told)
 
     async def deny(self, call: SystemCall, given: Decision) -> None:
         row = await self._open(call, given)
@@ -268,14 +313,18 @@ class RegistrationRoutes:
     async def _decider(self, call: SystemCall, row: Registration) -> str:
         if call.session is None:
             raise DeniedError
+        held = await call.transaction.get(FACTOR_HOLDS, row.entity)
+        removers = held.removed_by if held is not None else ()
+        about = (row.entity,) if row.entity else ()
         try:
             return await check_decider(
                 call.transaction,
-                row.requesters,
+                (*row.requesters, *removers, *about),
                 row.known_as,
                 call.session,
                 asked_at=row.created_at,
                 now=call.now,
+                helpers=row.helpers or (),
             )
         except MayNotDecideError as refused:
             raise DeniedError(MAY_NOT, logged=str(refused)) from None
@@ -330,6 +379,8 @@ class RegistrationRoutes:
     async def _wish(self, call: SystemCall, given: Asked) -> Wish:
         """Return what is asked for, checked as far as it can be now."""
         check_says("reason", given.reason, "say why they need it")
+        if not given.entity_name:
+            raise InputError("entity_name", "must not be empty")
         if "/" in given.entity_name:
             raise InputError("entity_name", "cannot hold a slash")
         if await by_name(call, given.entity_name) is not None:
@@ -417,14 +468,60 @@ async def _requesters(call: SystemCall) -> tuple[str, ...]:
     return (own, *(each for each in call.makers if each != own))
 
 
-def _helpers(call: SystemCall) -> tuple[str, ...]:
-    """Return who could have signed in as the caller: they may be who asks, so they do not decide.
+async def _about(call: SystemCall, given: Asked, requesters: tuple[str, ...]) -> Registration:
+    """Return a request about a person who is there: that they come back, or enrol anew."""
+    check_says("reason", given.reason, "say why they need it")
+    person = await call.transaction.get(PEOPLE, given.entity)
+    if person is None:
+        raise InputError("entity", "there is no such person")
+    entity = await there(call, person.entity)
+    await check_alias(call, entity)
+    if given.kind == FACTORS:
+        if is_gone(person, call.now):
+            raise InputError("entity", "they have left, or their end has come: ask for a return")
+        if await call.transaction.get(FACTOR_HOLDS, person.entity) is None:
+            raise InputError(
+                "entity", "nobody removed a factor of theirs: they enrol by themselves"
+            )
+        return await new_request(call, entity, FACTORS, person, given.reason, requesters)
+    if not is_gone(person, call.now):
+        raise InputError("entity", "they have not left: there is nothing to come back from")
+    if await asked(call, person.entity) is not None:
+        raise InputError("entity", "their return is asked for already: withdraw that first")
+    person = replace(person, ends_at=given.ends_at)
+    check_person(person)
+    if person.ends_at is not None and person.ends_at <= call.now:
+        raise InputError("ends_at", "it has passed")
+    return await new_request(call, entity, RETURN, person, given.reason, requesters)
 
-    A factor changes nothing here: whoever sets the password of somebody without one enrols it.
-    """
-    sign_in = None if call.session is None else call.session.sign_in
-    helpers = (sign_in.helped_by or ()) if sign_in is not None else ()
-    return tuple(dict.fromkeys((*call.helped_by, *helpers)))
+
+async def _let(call: SystemCall, row: Registration) -> Entity:
+    """Do what a request about somebody who is there asks for; they enrol by a code then."""
+    wanted, tx = row.wish.person, call.transaction
+    if wanted is None:
+        raise LookupError("a request about somebody is about a person")
+    entity = await there(call, row.entity)
+    await check_alias(call, entity)
+    if row.purpose == RETURN:
+        back = await bring_back(call, wanted, row.created_at)
+        put_person(call, back)
+        await withdraw_if_back(call, back)
+        return entity
+    person = await tx.get(PEOPLE, row.entity)
+    if person is None or is_gone(person, call.now):
+        raise InputError("entity", "they have left, or their end has come: ask for a return")
+    if changed := rewritten(person, wanted):
+        raise InputError(changed[0], "was written anew since it was asked for: ask again")
+    if await tx.get(FACTOR_HOLDS, row.entity) is None:
+        raise InputError("entity", "they have enrolled since")
+    tx.put(PEOPLE, replace(person, made_by=None))
+    call.details["entity"] = entity.id
+    return entity
+
+
+def _asked(row: Registration) -> Reply:
+    told = {"id": row.id, "revision": row.revision, "expires_at": rfc3339(row.expires_at)}
+    return Reply(told)
 
 
 def _decided(  # noqa: PLR0913, PLR0917 - a decision has so many parts
@@ -440,9 +537,9 @@ def state_of(row: Registration, now: datetime) -> str:
     return EXPIRED if row.state == PENDING and row.expires_at <= now else row.state
 
 
-def kind_of(wish: Wish) -> str:
+def kind_of(row: Registration) -> str:
     """Return what a request asks for."""
-    return "person" if wish.person is not None else "workload"
+    return row.purpose or ("person" if row.wish.person is not None else "workload")
 
 
 async def _there(call: SystemCall, id_: str) -> Registration:
@@ -455,7 +552,8 @@ async def _there(call: SystemCall, id_: str) -> Registration:
 def _store(call: SystemCall, row: Registration) -> None:
     call.transaction.put(REGISTRATIONS, row)
     call.details |= {"registration": row.id, "revision": row.revision, "state": row.state}
-    call.details |= {"kind": kind_of(row.wish), "requesters": row.requesters}
+    call.details |= {"kind": kind_of(row), "requesters": row.requesters}
+    call.details |= {"about": row.entity} if row.purpose else {}
     call.details |= {"wanted_policies": row.wish.policies, "wanted_groups": row.wish.groups}
 
 
@@ -472,7 +570,7 @@ def _shown(row: Registration, now: datetime) -> dict[str, object]:
         "id": row.id,
         "state": state_of(row, now),
         "revision": row.revision,
-        "kind": kind_of(wish),
+        "kind": kind_of(row),
         "entity_name": wish.name,
         "asked": told,
         "environment": wish.environment,

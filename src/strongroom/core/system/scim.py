@@ -41,8 +41,11 @@ from strongroom.core.system.aliases import mounts_by_accessor
 from strongroom.core.system.bindings import check_unbound
 from strongroom.core.system.groups import group_by_name
 from strongroom.core.system.leaving import end_access
-from strongroom.core.system.people import withdraw_if_back
+from strongroom.core.system.people import made_by, withdraw_if_back
+from strongroom.core.system.returns import ask as ask_back
+from strongroom.core.system.returns import bring_back, check_root, withdraw_return
 from strongroom.identity.entities import Known, new_alias, new_entity
+from strongroom.identity.factors.holds import hold
 from strongroom.identity.groups import new_group
 from strongroom.identity.people import LEFT, check_person, new_person, rewritten
 from strongroom.identity.records import (
@@ -68,6 +71,8 @@ WHY: Final = "deprovisioned over SCIM"
 LONGEST_TEXT, MOST_EMAILS, MOST_MEMBERS = 512, 50, 5000
 BASE: Final = "scim/v2"
 UNSAID: Final = "active is unassigned"  # beside the attributes that are kept
+RETURNING: Final = "return is asked for"  # likewise: when they had left
+WHY_BACK: Final = "made active again over SCIM"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +302,6 @@ class ScimRoutes:
             kept[UNSAID] = True
         known = await tx.get(SCIM_USERS, entity)
         created = known.created_at if known is not None else call.now
-        tx.put(SCIM_USERS, ScimUser(entity, name, kept, False, created, call.now))
         before = await tx.get(PEOPLE, entity)
         old = before or new_person(entity, call.now)
         emails = kept.get("emails")
@@ -309,12 +313,14 @@ class ScimRoutes:
             updated_at=call.now,
         )
         active = _truth(wanted.get("active", False))
-        if active and old.state == LEFT:
-            person = replace(person, state=ACTIVE, left_at=None)
-            call.details["returned"] = True
+        if before is None:
+            person = replace(person, made_by=await self._made_by(call))
         if changed := rewritten(before, person):
             call.details["rewritten"] = changed
         check_person(person)
+        if active and old.state == LEFT:
+            person = await self._back(call, person, known, kept)
+        tx.put(SCIM_USERS, ScimUser(entity, name, kept, False, created, call.now))
         tx.put(PEOPLE, person)
         tx.changed(f"entity:{entity}")
         call.details |= {"entity": entity, "active": active, "state": person.state}
@@ -324,6 +330,32 @@ class ScimRoutes:
             await withdraw_if_back(call, person)
         if not active and old.state != LEFT:
             await end_access(self._server, call, entity, WHY)
+        elif not active:
+            await withdraw_return(call, entity)
+
+    async def _made_by(self, call: SystemCall) -> tuple[str, ...] | None:
+        """Return who makes a person, unless it is the directory, which is there for that."""
+        return None if await _is_directory(call) else await made_by(call)
+
+    async def _back(
+        self,
+        call: SystemCall,
+        person: Person,
+        known: ScimUser | None,
+        kept: dict[str, object],
+    ) -> Person:
+        """Ask for the return of who has left, once for each leaving; root brings them back."""
+        if check_root(call):
+            back = await bring_back(call, person)
+            await hold(call.transaction, person.entity, (), call.now)
+            return back
+        left = "" if person.left_at is None else rfc3339(person.left_at)
+        if known is None or known.deleted or known.attributes.get(RETURNING) != left:
+            call.details["returning"] = True
+            if call.makers:  # of nobody one cannot tell who approves: then somebody asks for it
+                await ask_back(call, person, WHY_BACK)
+        kept[RETURNING] = left
+        return person
 
     async def _named(self, call: SystemCall, name: str) -> list[ScimUser]:
         """Return who has a user name, however it is written."""
@@ -362,8 +394,8 @@ class ScimRoutes:
             "id": person.entity,
             "externalId": person.external_id or None,
             "userName": known.user_name if known else person.email or person.entity,
-            "active": person.state == ACTIVE,
-            **kept,
+            "active": person.state == ACTIVE or _returns(person, kept),
+            **{name: value for name, value in kept.items() if name != RETURNING},
             "groups": [{"value": each.id, "display": each.name} for each in groups],
             "meta": self._meta("User", person.entity, person.created_at, person.updated_at),
         }
@@ -500,6 +532,12 @@ def answer(body: Mapping[str, Any], status: int = 200) -> Reply:
     return Reply(raw=msgspec.json.encode(body), content_type=MEDIA, status=status)
 
 
+def _returns(person: Person, kept: Mapping[str, Any]) -> bool:
+    """Say whether the directory has asked for the return of who left, since they did."""
+    left = "" if person.left_at is None else rfc3339(person.left_at)
+    return bool(left) and kept.get(RETURNING) == left
+
+
 def _is_ours(group: Group) -> bool:
     return not group.external and group.metadata.get(DIRECTORY) == OURS
 
@@ -519,9 +557,15 @@ def _by_id(rows: Sequence[Mapping[str, Any]], id_: str) -> Mapping[str, Any]:
 
 async def check_provisions(call: SystemCall) -> None:
     """Refuse a caller that is bound to an environment and is not the directory."""
-    entity = call.session.token.entity if call.session else ""
-    if not entity or entity != (await _settings(call)).directory:
+    if not await _is_directory(call):
         check_unbound(call)
+
+
+async def _is_directory(call: SystemCall) -> bool:
+    """Say whether the caller is the workload that is named as the directory, signed in itself."""
+    token = call.session.token if call.session else None
+    named = (await _settings(call)).directory
+    return token is not None and bool(named) and token.entity == named and not token.makers
 
 
 async def _settings(call: SystemCall) -> Settings:

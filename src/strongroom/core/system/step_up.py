@@ -135,7 +135,7 @@ class StepUpRoutes:
         fresh = replace(known, factors=tuple(sorted(kinds)), factor_at=call.now).used(call.now)
         shown_so_far = {*(known.shown or known.factors), proven.kind}
         fresh = replace(fresh, shown=tuple(sorted(shown_so_far)))
-        fresh = replace(fresh, enrolled_at=proven.row.created_at)
+        fresh = replace(fresh, enrolled_at=proven.row.created_at, enrolled_by=proven.row.helped_by)
         tx.put(SIGN_INS, fresh)
         tx.changed(f"token:{known.lookup.hex()}")
         call.details |= {"session": fresh.id}

@@ -82,6 +82,7 @@ class Comer:
     workload: bool = False
     people: bool = False
     registered: bool = False  # as a person
+    held: bool = False  # who enrols only by an approval: no rule lets them in without a factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def demanded(book: Book, comer: Comer, factors: Sequence[Factor]) -> Demanded:
     found: list[Demand] = []
     missing: dict[str, None] = {}
     rules = () if comer.workload else rules_for(book, comer.policies, comer.groups)
-    waived = any(NOTHING in rule.kinds for rule in rules)
+    waived = not comer.held and any(NOTHING in rule.kinds for rule in rules)
     for rule in rules:
         if NOTHING in rule.kinds:
             continue

@@ -1,4 +1,4 @@
-"""Whose first factor of now somebody else has to allow: the code that another person's approval gives.
+"""Whose next factor somebody else has to allow, by the code that an approval gives.
 
     registered by an approval   → held: enrols with the code that the approval gave
     another removed a factor    → held: enrols with one that was there before, or with a code
@@ -9,9 +9,9 @@ A code comes with the approval of a registration, of a return, or of a request f
 whoever was given a code counts as one who could have enrolled by it (`Factor.helped_by`).
 
 Units   A code has 80 random bits, is good once, and for two weeks.
-Trust   Guarded: who can write to the database can delete such a row, as they can a factor. Of a code
-        a keyed digest is kept. A hold ends in the commit that stores the factor, so that a code is
-        good once; a removal in between ends what was begun.
+Trust   Guarded: who can write to the database can delete such a row, as they can a factor. Of a
+        code a keyed digest is kept. A hold ends in the commit that stores the factor, so that a
+        code is good once; a removal in between ends what was begun.
 """
 
 from __future__ import annotations
