@@ -128,10 +128,10 @@ class Logins:
                 address=address,
                 provided=proof.factors,
                 enrolled_at=verdict.enrolled_at,
+                enrolled_by=verdict.enrolled_by,
                 limits=await session_limits(tx, standing),
             )
             attempt.details = {**attempt.details, **limit_details(signing)}
-                enrolled_by=verdict.enrolled_by,
         return issued(self._tokens, tx, verdict.wanted, standing, now=call.now, signing=signing)
 
     async def _helped_by(

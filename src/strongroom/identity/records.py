@@ -156,10 +156,10 @@ class Person:
     created_at: datetime
     updated_at: datetime
     left_at: datetime | None
+    made_by: tuple[str, ...] | None = None
     entry: int | None = None
 
 
-    made_by: tuple[str, ...] | None = None
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What makes an entity a workload. `owner` is the entity of a person."""

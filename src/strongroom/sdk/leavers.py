@@ -8,7 +8,7 @@ Trust   The ending and what it ended are one commit, so its entry is there or no
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -27,8 +27,8 @@ LATEST: Final = timedelta(hours=24)
 MISSED, MEASURED = "leaver.missed", "leaver.measured"
 PERSON, WORKLOAD = "person", "workload"
 RETURNING: Final = ("person.", "scim.user.", "workload.")
-ACTIVE: Final = "active"
 APPROVED: Final = "registration.approve"
+ACTIVE: Final = "active"
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Ended:
 
     entity: str
     entry: LogEntry
+    ended: Mapping[str, object] = field(default_factory=dict)
     back: LogEntry | None = None
     served: int | None = None
     missed: int | None = None
@@ -127,6 +128,8 @@ async def endings(period: Period, evidence: Evidence, kind: str) -> Leaving:
 
 def comes_back(entry: LogEntry) -> bool:
     """Say whether an entry says that somebody is active, and not over their end."""
+    if entry.ok and entry.code == APPROVED and entry.own.get("returned"):
+        return True
     if not entry.ok or not entry.code.startswith(RETURNING):
         return False
     ends = entry.own.get("ends_at")
@@ -153,8 +156,6 @@ async def judged(
     for index in leaving.cut:
         if index >= first:
             yield Item(f"entry {index}", None, "was cut: what it ended is not in it", (index,))
-    if entry.ok and entry.code == APPROVED and entry.own.get("returned"):
-        return True
     for ended in leaving.ended:
         if ended.entry.index >= first:
             subject = names.get(ended.entity) or f"entity {ended.entity}"
