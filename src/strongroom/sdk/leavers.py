@@ -37,7 +37,6 @@ class Ended:
 
     entity: str
     entry: LogEntry
-    ended: Mapping[str, object] = field(default_factory=dict)
     back: LogEntry | None = None
     served: int | None = None
     missed: int | None = None
