@@ -10,6 +10,7 @@ import pytest
 
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.capability import EVERYTHING, Capability
+from strongroom.identity.policy.classes import Classes
 from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.matching import Matching
 from strongroom.identity.policy.pattern import priority
@@ -147,3 +148,25 @@ def test_matching_finds_all_patterns_and_the_first_in_front(seed: int) -> None:
 
         wanted = sorted((p for p in patterns if matches(p, path)), key=priority, reverse=True)
         assert found == wanted
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_class_says_what_compiling_for_its_holder_does(seed: int) -> None:
+    random = Random(seed)
+    own = 'path "a/{{identity.entity.name}}/*" { capabilities = ["read"] }\n'
+    own += 'path "{{identity.entity.metadata.k}}" { capabilities = ["list"] }'
+    policies = [parse_policy("own", own), parse_policy("p", text(random))]
+    found = Classes(NOW)
+    found.learn(("own", "p"), policies)
+
+    for name in ("a", "b", "a", "x/y"):
+        who = Identity(id="1", name=name, metadata={"k": random.choice(("", "a", "b/*", "a/b"))})
+        each = found.of(("own", "p"), who, frozenset())
+
+        wanted = compile_acl(policies, who, NOW)
+        assert each.acl.merged == wanted.merged
+        assert each.acl.everything == wanted.everything
+        assert each is found.of(("own", "p"), who, frozenset())
+        assert {p: m for p, m in wanted.merged.items() if p not in each.own} == {
+            p: m for p, m in each.base.merged.items() if p not in each.own
+        }

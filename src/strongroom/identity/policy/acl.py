@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from strongroom.identity.policy.capability import EVERYTHING, Capability, Operation
 from strongroom.identity.policy.document import Policy, Rule
@@ -68,7 +68,6 @@ class Acl:
         self.merged = merged
         self.good_until = good_until
         self.everything = everything
-        self._index = Index(merged)
         self._decided: dict[tuple[str, Operation], Decision] = {}
         self._weigh = lru_cache(remembered)(self._fresh)
 
@@ -126,6 +125,10 @@ class Acl:
         decision = self._decided.get(key) or _decision(governing, operation)
         self._decided[key] = decision
         return decision, governing if decision.allowed and decision.conditional else None
+
+    @cached_property
+    def _index(self) -> Index[Merged]:
+        return Index(self.merged)
 
     def _governing(self, path: str, *, as_list: bool) -> Merged | None:
         exact, bare = self._index.exact, path.removesuffix("/") if as_list else path
