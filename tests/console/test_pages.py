@@ -136,7 +136,12 @@ async def test_a_person_is_changed_leaves_and_returns(ada: Browser, known: Known
     assert "What will change" in await body(ada, f"{path}/leave")
     assert named(await ada.post(f"{path}/leave"), "location") == path
     assert "None of their tokens works." in await body(ada, path)
-    assert named(await ada.post(f"{path}/return"), "location") == path
+    request = named(await ada.post(f"{path}/return"), "location")
+    assert request.startswith("/registrations/")
+    shown = await body(ada, request)
+    assert "come back?" in shown
+    assert "Bring back" in shown
+    assert "None of their tokens works." in await body(ada, path)  # until another approves it
 
 
 async def test_a_workload_is_changed_and_decommissioned(ada: Browser, known: Known) -> None:

@@ -23,6 +23,19 @@ FOUNDED = [
 WRITTEN = entry(1, "person.write", entity="e-mole")
 KNOWN = replace(entry(-9, "workload.write", entity="e-asks"), time=day(-9))
 CAME = login(5, "password", "totp", on=2)
+ASKED_BACK = entry(6, "registration.request", actor="e-asks", registration="r-2", about="e-1")
+BY_DIRECTORY = entry(
+    6, "scim.user.write", actor="e-asks", registration="r-2", entity="e-1", returning=True
+)
+BACK = entry(
+    7,
+    "registration.approve",
+    actor="e-decides",
+    registration="r-2",
+    about="e-1",
+    entity="e-1",
+    returned=True,
+)
 
 
 def by(actor: str) -> LogEntry:
@@ -90,6 +103,36 @@ def by(actor: str) -> LogEntry:
             [ASKED, APPROVED, entry(6, "person.write", entity="e-1")],
             Verdict.EFFECTIVE,
             id="another end",
+        ),
+        *(
+            pytest.param(
+                [ADA],
+                [ASKED, APPROVED, entry(6, code, entity="e-1", **said)],
+                Verdict.EXCEPTIONS,
+                id=code,
+            )
+            for code, said in (
+                ("entity.alias.write", {"rewritten": ["alias"]}),
+                ("entity.merge", {"rewritten": ["aliases"]}),
+                ("entity.write", {"rewritten": ["entity_name"]}),
+                ("factor.code", {"enrolment_code": "root"}),
+            )
+        ),
+        pytest.param(
+            [ADA], [ASKED, APPROVED, ASKED_BACK, BACK], Verdict.EFFECTIVE, id="back by an approval"
+        ),
+        pytest.param(
+            [ADA],
+            [ASKED, APPROVED, ASKED_BACK, replace(BACK, actor="e-asks")],
+            Verdict.EXCEPTIONS,
+            id="back by who asked",
+        ),
+        pytest.param([ADA], [ASKED, APPROVED, BACK], Verdict.INCONCLUSIVE, id="nobody asked back"),
+        pytest.param(
+            [ADA],
+            [ASKED, APPROVED, BY_DIRECTORY, replace(BACK, actor="e-asks")],
+            Verdict.EXCEPTIONS,
+            id="back by the directory that asked",
         ),
         pytest.param([ADA], [*FOUNDED, ASKED, APPROVED], Verdict.EFFECTIVE, id="by a founder"),
         pytest.param(

@@ -14,7 +14,7 @@ import click
 from strongroom.base.secret import Secret
 from strongroom.cli import prompt
 from strongroom.cli.commands import command, group, in_session
-from strongroom.cli.proving import AREA, factors, proof
+from strongroom.cli.proving import AREA, factors, proof, waits_for_approval
 from strongroom.cli.render import when
 from strongroom.cli.session import Session
 from strongroom.crypto.errors import PictureError
@@ -86,7 +86,12 @@ def delete(session: Session, id_: str) -> None:
 
 
 def _shown(session: Session) -> dict[str, Any]:
-    """Ask for a factor where there is one already."""
+    """Ask for a factor where there is one already, or for the code of an approval."""
+    if waits_for_approval(session.client):
+        asked = "Enrolment code of an approval, or nothing to show a factor of before"
+        code = prompt.hidden(asked, optional=True)
+        if code:
+            return {"enrolment_code": code}
     return proof(session, session.client, purpose="change") if factors(session.client) else {}
 
 

@@ -91,12 +91,30 @@ def knowledge(session: Session, entity: str) -> None:
 
 @command("return")
 @click.argument("entity")
+@click.option("--reason", metavar="TEXT", help="Why they come back.")
 @in_session
-def back(session: Session, entity: str) -> None:
-    """Say that a person who left is back."""
-    session.client.post(f"{_AREA}/{entity_id(session, entity)}/return", {})
-    session.output.done(f"{entity} is back")
+def back(session: Session, entity: str, reason: str | None) -> None:
+    """Ask for the return of a person who left; another person approves it. Root brings back."""
+    given = {} if reason is None else {"reason": reason}
+    reply = session.client.post(f"{_AREA}/{entity_id(session, entity)}/return", given)
+    request = ((reply or {}).get("data") or {}).get("registration")
+    words = f"{entity} is back"
+    if request:
+        words = (
+            f"asked for: another person approves it, `strongroom registration approve {request}`"
+        )
+    session.answer(reply or {}, lambda: session.output.done(words))
 
 
-for _each in (list_all, read, write, leave, knowledge, back):
+@command("enrolment-code")
+@click.argument("entity")
+@field_option
+@in_session
+def enrolment_code(session: Session, entity: str, field: str | None) -> None:
+    """Give a person a code to enrol by, as root: for when nobody is left to approve it."""
+    at = f"{_AREA}/{entity_id(session, entity)}/factors/code"
+    show(session, session.client.post(at, {}), field)
+
+
+for _each in (list_all, read, write, leave, knowledge, back, enrolment_code):
     person.add_command(_each)

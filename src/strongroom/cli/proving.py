@@ -23,8 +23,18 @@ OR_KEY = "; or Enter for your security key"
 
 def factors(client: Client) -> dict[str, Any]:
     """Return one's own factors by id."""
+    found: dict[str, Any] = _listed(client).get("key_info") or {}
+    return found
+
+
+def waits_for_approval(client: Client) -> bool:
+    """Say whether one enrols only by the code of an approval, or a factor of before."""
+    return bool(_listed(client).get("enrolment_code_needed"))
+
+
+def _listed(client: Client) -> dict[str, Any]:
     reply = client.send("LIST", AREA, accepted=frozenset({404}), wrapped=False)
-    found: dict[str, Any] = ((reply.data or {}).get("data") or {}).get("key_info") or {}
+    found: dict[str, Any] = (reply.data or {}).get("data") or {}
     return found
 
 

@@ -24,7 +24,7 @@ _MARKS = {"pending": Mark.PART, "approved": Mark.GOOD, "denied": Mark.BAD}
 
 @command("list")
 @click.option("--state", metavar="STATE", help="pending, approved, denied, withdrawn, expired.")
-@click.option("--kind", metavar="KIND", help="person or workload.")
+@click.option("--kind", metavar="KIND", help="person, workload, return or factors.")
 @in_session
 def list_all(session: Session, /, **asked: str | None) -> None:
     """List requests."""
@@ -47,7 +47,7 @@ def read(session: Session, id_: str, field: str | None) -> None:
 
 
 @command("request")
-@click.argument("kind", type=click.Choice(["person", "workload"]))
+@click.argument("kind", type=click.Choice(["person", "workload", "return", "factors"]))
 @click.argument("entity_name")
 @click.option("--reason", required=True, metavar="TEXT", help="Why they need it.")
 @click.option("--name", metavar="TEXT", help="A person's name.")
@@ -68,7 +68,13 @@ def read(session: Session, id_: str, field: str | None) -> None:
 @field_option
 @in_session
 def request(session: Session, /, *, id_: str | None, field: str | None, **fields: Any) -> None:
-    """Ask for a person or a workload to be registered as ENTITY_NAME."""
+    """Ask for a person or a workload to be registered as ENTITY_NAME.
+
+    With `return` ENTITY_NAME is an entity that left and comes back; with `factors`, a person who
+    needs a code to enrol by, since somebody else removed their factors.
+    """
+    if fields["kind"] in {"return", "factors"}:
+        fields["entity"] = entity_id(session, fields.pop("entity_name"))
     if owner := fields.pop("owner"):
         fields["owner"] = entity_id(session, owner)
     if mount := fields.pop("mount"):
@@ -105,7 +111,7 @@ def _decide(session: Session, id_: str, how: str, because: str | None, yes: bool
 def approve(
     session: Session, /, *, id_: str, because: str | None, yes: bool, field: str | None
 ) -> None:
-    """Register whom a request asks for."""
+    """Register whom a request asks for; prints the code by which a person enrols, once."""
     show(session, _decide(session, id_, "approve", because, yes), field)
 
 

@@ -1,11 +1,14 @@
 """T20: nobody has a credential before another person approved the registration.
 
 Population  Every person and workload that was registered, logged in for the first time, or was
-            brought back or made another after an approval, in the period.
+            brought back or made another after an approval, in the period; every approval by which
+            somebody came back, or enrols anew.
 Holds when  A request to register it was approved, by somebody who signed in, did not ask, and was
             not written as a person while registrations were required; who asked was registered
             too; the entry of the approval is before its first login; and behind the approval
-            nobody was brought back who had left, or made another by name, address or external id.
+            nobody was brought back who had left without another one, given a code to enrol by root,
+            or made another by name, address, external id, alias, name of the entity or a merger.
+            Who came back, or enrols anew, does by an approval of another than who asked.
 Not judged  An approval whose entry was cut; a row that is not as it was written.
 Trust       Order is that of the log, not of the clock. Who asked and who decided are in the
             entries; that the server refuses one who asked as the decider is of its own code.
@@ -30,7 +33,10 @@ ASK = ("registration.request", "registration.edit")
 SETTING = "identity.settings.write"
 WRITTEN = ("bootstrap.administrator", "person.write")
 REGISTERS = (*WRITTEN, APPROVE, "workload.write", "scim.user.create", "scim.user.write")
-CHANGES = ("person.return", "scim.user.patch")
+CHANGES = (
+    *("person.return", "scim.user.patch", "factor.code"),
+    *("entity.write", "entity.alias.write", "entity.merge"),
+)
 CODES_READ = (APPROVE, *REGISTERS, *CHANGES, *ASK, SETTING, *CODES)
 FOUNDERS = 2  # people who have to be there before one can approve for the other
 
@@ -46,19 +52,21 @@ class Story:
     written: dict[str, int] = field(default_factory=dict)  # where people first came by a write
     registered: set[str] = field(default_factory=set)  # whom the log tells of as people, workloads
     changed: dict[str, LogEntry] = field(default_factory=dict)  # first, behind an approval
+    anew: list[LogEntry] = field(default_factory=list)  # approvals about who is registered
     required: int | None = None  # where registrations were first required
 
     def follow(self, entry: LogEntry) -> None:
         """Take over what an entry says."""
         if entry.index >= self.end or not entry.ok:
             return
-        registration = str(entry.own.get("registration", ""))
-        if entry.code in ASK:
+        registration, who = (str(entry.own.get(name, "")) for name in ("registration", "entity"))
+        if entry.code in ASK or entry.own.get("returning"):
             self.asked.setdefault(registration, set()).update(_asking(entry))
+        elif entry.code == APPROVE and entry.own.get("about"):  # who is there
+            self.anew.append(entry)
         elif entry.code == APPROVE:
-            self.approved.setdefault(str(entry.own.get("entity", "")), entry)
-        who = str(entry.own.get("entity", ""))
-        if who in self.approved and (entry.own.get("returned") or entry.own.get("rewritten")):
+            self.approved.setdefault(who, entry)
+        elif who in self.approved and _change(entry):
             self.changed.setdefault(who, entry)
         if entry.code in REGISTERS:
             self.registered.add(str(entry.own.get("entity", "")))
@@ -68,6 +76,15 @@ class Story:
             self.came.setdefault(login.who, entry)
         if entry.own.get("registration") == "required" and self.required is None:
             self.required = entry.index
+
+    def refusal_of(self, approval: LogEntry) -> str:
+        """Say why somebody should not have approved it; nothing where they could."""
+        requesters = self.asked.get(str(approval.own.get("registration", "")), set())
+        if approval.actor in requesters:
+            return "approved by who asked for it"
+        if any(_is_entity(each) and each not in self.registered for each in requesters):
+            return "asked for by somebody who is not registered"
+        return self.problem_of(approval)
 
     def problem_of(self, approval: LogEntry) -> str:
         """Say why somebody should not have approved; nothing where they could."""
@@ -106,6 +123,9 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
     for who in dict.fromkeys((*made, *newly, *others)):
         name = f"{names[who]} ({who})" if names.get(who) else f"entity {who}"
         yield _judge(name, story, who)
+    for approval in story.anew:
+        if approval.index >= first:
+            yield _anew(names, story, approval)
 
 
 def _is_entity(who: str) -> bool:
@@ -132,21 +152,38 @@ def _judge(subject: str, story: Story, who: str) -> Item:
     requesters = asked.get(str(approval.own.get("registration", "")), set())
     if not requesters:
         return Item(subject, None, "approved, and no entry says who asked", proof)
-    if approval.actor in requesters:
-        return Item(subject, False, "approved by who asked for it", proof)
-    if any(_is_entity(each) and each not in story.registered for each in requesters):
-        return Item(subject, False, "asked for by somebody who is not registered", proof)
-    if problem := story.problem_of(approval):
+    if problem := story.refusal_of(approval):
         return Item(subject, False, problem, proof)
     if login is not None and login.index < approval.index:
         because = f"logged in at entry {login.index}, before it was approved"
         return Item(subject, False, because, proof)
     if changed := story.changed.get(who):
-        did = "brought back" if changed.own.get("returned") else "made another"
-        because = f"{did} at entry {changed.index}, behind the approval; nobody approved that"
+        did = f"{_change(changed)} at entry {changed.index}"
+        because = f"{did}, behind the approval; nobody approved that"
         return Item(subject, False, because, (*proof, changed.index))
     later = f", first login at entry {login.index}" if login is not None else ", no login yet"
     return Item(subject, True, f"approved at entry {approval.index}{later}", proof)
+
+
+def _change(entry: LogEntry) -> str:
+    """Say what an entry did to somebody behind an approval; nothing where it did nothing."""
+    if entry.own.get("returned"):
+        return "brought back"
+    if entry.own.get("enrolment_code") == "root":
+        return "given a code to enrol"
+    return "made another" if entry.own.get("rewritten") else ""
+
+
+def _anew(names: dict[str, str], story: Story, approval: LogEntry) -> Item:
+    who = str(approval.own.get("entity", ""))
+    what = "came back" if approval.own.get("returned") else "enrols anew"
+    subject = f"{names.get(who) or 'entity'} ({who}) {what}"
+    if str(approval.own.get("registration", "")) not in story.asked:
+        because = "approved, and no entry says who asked"
+        return Item(subject, None, because, (approval.index,))
+    if problem := story.refusal_of(approval):
+        return Item(subject, False, problem, (approval.index,))
+    return Item(subject, True, f"approved at entry {approval.index}", (approval.index,))
 
 
 CONTROL = ControlTest(
@@ -155,7 +192,8 @@ CONTROL = ControlTest(
     kind=Kind.POP,
     population=(
         "Every person and workload that was registered in the period, logged in for the first "
-        "time in it, or was brought back or made another in it after an approval"
+        "time in it, or was brought back or made another in it after an approval; and every "
+        "approval by which somebody came back or enrols anew"
     ),
     procedure=(
         "From the whole log took every request to register somebody, every approval, and the "
@@ -164,13 +202,15 @@ CONTROL = ControlTest(
     ),
     holds_when=(
         "Each was approved by somebody who signed in, did not ask and was rightly there, at an "
-        "earlier place of the log than its first login; and nobody was brought back or made "
-        "another (name, address, external id) behind the approval."
+        "earlier place of the log than its first login; and nobody was brought back, given a "
+        "code to enrol or made another (name, address, external id, alias, name of the entity, "
+        "merger) behind the approval without another one. Who came back, or enrols anew, was "
+        "approved by another than who asked."
     ),
     limits=(
         "Credentials that were never used, and those handed out beside the server, are not seen. "
         "Who was registered before the period is judged only if they were changed in it. That "
-        "somebody logged in as the approver, by a mount that they may configure, is not seen."
+        "the server refuses who could have signed in as the approver is of its own code."
     ),
     evaluate=evaluate,
 )

@@ -93,9 +93,13 @@ class Factors:
     key: SecurityKey
     app: App | None = None
 
-    def enrol(self, client: Any, now: Callable[[], float]) -> None:
-        """Enrol the key, then the app, which the key has to vouch for."""
-        begun = _write(client, "strongroom/factors/webauthn/begin", name="key")
+    def enrol(self, client: Any, now: Callable[[], float], code: str = "") -> None:
+        """Enrol the key, then the app, which the key has to vouch for.
+
+        `code` is that of the approval by which somebody came.
+        """
+        given = {"enrolment_code": code} if code else {}
+        begun = _write(client, "strongroom/factors/webauthn/begin", name="key", **given)
         made = self.key.create(begun["options"])
         _write(client, "strongroom/factors/webauthn/finish", id=begun["id"], credential=made)
         begun = _write(client, "strongroom/factors/totp/begin", name="phone", **self.proof(client))

@@ -77,6 +77,7 @@ class Stage:
     last_run: dict[str, Result] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     factors: dict[str, Factors] = field(default_factory=dict)  # of people, once they have any
+    enrolment_codes: dict[str, str] = field(default_factory=dict)  # of who has not enrolled yet
     entities: dict[str, str] = field(default_factory=dict)  # name -> id
     accessors: dict[str, str] = field(default_factory=dict)  # auth mount -> accessor
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)  # of workloads
@@ -170,7 +171,8 @@ class Stage:
     def enrol(self, person: Person) -> None:
         """Give somebody a security key and an app, and enrol both at the first login."""
         own = Factors(SecurityKey(console_of(self.port), self.entropy(32)))
-        own.enrol(self.logged_in(person), self.now.timestamp)
+        code = self.enrolment_codes.pop(person.name, "")
+        own.enrol(self.logged_in(person), self.now.timestamp, code)
         self.factors[person.name] = own
 
     def command_token(self, person: Person) -> str:

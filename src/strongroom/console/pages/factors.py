@@ -180,13 +180,17 @@ def _picture(url: str) -> QrCode | None:
 
 
 async def _begin(visit: Visit, kind: str) -> Told:
-    name = visit.form.get("name", "").strip()
-    return await visit.asker.write(f"{_MINE}/{kind}/begin", name=name, **shown_in(visit.form))
+    given = {"name": visit.form.get("name", "").strip(), **shown_in(visit.form)}
+    if code := visit.form.get("enrolment_code", "").strip():
+        given["enrolment_code"] = code
+    return await visit.asker.write(f"{_MINE}/{kind}/begin", **given)
 
 
 async def _ask(visit: Visit, what: str, told: Told | None = None) -> Shown:
+    listed = await visit.asker.names(_MINE)
     data = {
         "what": what,
+        "by_code": what != "recovery" and bool(listed.data.get("enrolment_code_needed")),
         "name": visit.form.get("name", ""),
         "showing": await showing(visit),
         "errors": told.errors if told is not None else (),

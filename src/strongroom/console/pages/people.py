@@ -129,6 +129,8 @@ async def back(visit: Visit) -> Shown | Moved:
     """Say that they are back."""
     id_ = visit.fields["id"]
     told = await visit.asker.write(f"strongroom/people/{id_}/return")
+    if told.ok and (request := told.data.get("registration")):
+        return Moved(to=f"/registrations/{request}")
     return Moved(to=f"/people/{id_}") if told.ok else await _one(visit, told)
 
 

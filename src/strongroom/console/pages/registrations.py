@@ -24,7 +24,13 @@ STATES = (
     ("withdrawn", "Withdrawn"),
     ("expired", "Expired"),
 )
-KINDS = (("", "Any"), ("person", "People"), ("workload", "Workloads"))
+KINDS = (
+    ("", "Any"),
+    ("person", "People"),
+    ("workload", "Workloads"),
+    ("return", "Returns"),
+    ("factors", "New factors"),
+)
 _BOTH = ("entity_name", "reason", "environment", "mount_accessor", "alias")
 _OF = {
     "person": ("name", "email", "worker", "contract", "external_id"),
@@ -59,7 +65,7 @@ async def one(visit: Visit) -> Shown:
     return await _one(visit)
 
 
-async def _one(visit: Visit, told: Told | None = None, because: str = "") -> Shown:
+async def _one(visit: Visit, told: Told | None = None, because: str = "", code: str = "") -> Shown:
     asker = visit.asker
     request = await asker.read(f"strongroom/registrations/{visit.fields['id']}")
     groups = {}
@@ -71,6 +77,7 @@ async def _one(visit: Visit, told: Told | None = None, because: str = "") -> Sho
         "index": request.index,
         "groups": groups,
         "because": because,
+        "code": code,
         "errors": told.errors if told is not None else (),
     }
     return Shown(
@@ -151,4 +158,8 @@ async def decide(visit: Visit) -> Shown | Moved:
         )
     else:
         raise InputError("decision", "approve, deny or withdraw")
-    return Moved(to=f"/registrations/{id_}") if told.ok else await _one(visit, told, because)
+    if not told.ok:
+        return await _one(visit, told, because)
+    if code := told.data.get("enrolment_code", ""):  # once, in this page, which no cache keeps
+        return await _one(visit, code=code)
+    return Moved(to=f"/registrations/{id_}")

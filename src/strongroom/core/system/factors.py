@@ -195,7 +195,10 @@ class FactorRoutes:
         )
 
     async def list_own(self, call: SystemCall, _given: Nothing) -> Reply:
-        return listing(await factors_of(call.transaction, own(call).id))
+        entity = own(call)
+        told = listing(await factors_of(call.transaction, entity.id))
+        held = await call.transaction.get(FACTOR_HOLDS, entity.id)
+        return told._replace(data={**(told.data or {}), "enrolment_code_needed": held is not None})
 
     # -- showing one that is there
 

@@ -42,10 +42,14 @@ def play(stage: Stage) -> None:
         for wish in asked:
             _register(stage, ines, sofia, wish)
         step.detail = f"{len(asked)} registered; before that, refused"
-    with stage.step("The others enrol at their first login") as step:
-        for person in PEOPLE:
-            if person not in FOUNDERS:
-                stage.enrol(person)
+    with stage.step("The others enrol at their first login, by the approval's code") as step:
+        others = [person for person in PEOPLE if person not in FOUNDERS]
+        before = stage.logged_in(others[0])
+        path = "strongroom/factors/totp/begin"
+        denied = refusal(lambda: before.write_data(path, data={"name": "phone"}))
+        step.expect(denied is not None, "somebody enrolled without the approval's code")
+        for person in others:
+            stage.enrol(person)
         step.detail = "from now on each login takes a password and a key or a code"
 
 
@@ -92,6 +96,8 @@ def _register(stage: Stage, asks: Any, approves: Any, wish: dict[str, Any]) -> N
     at = f"strongroom/registrations/{made['id']}/approve"
     done = approves.write_data(at, data={"revision": made["revision"]})["data"]
     stage.entities[wish["entity_name"]] = done["entity"]
+    if code := done.get("enrolment_code"):
+        stage.enrolment_codes[wish["entity_name"]] = code
 
 
 SCENE = Scene(name="people", title="People and programs", play=play, essential=True)
