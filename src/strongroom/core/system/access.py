@@ -10,13 +10,17 @@ Trust   Whoever may ask learns who may do what; nobody's token, and no value, is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
+from strongroom.base.clock import rfc3339
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.core.guardrails import Guardrails
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
+from strongroom.core.system.everybody import Everybody, Present
 from strongroom.core.system.holders import Holder, Holders
+from strongroom.core.system.whole_matrix import Whole, WholeMatrix
 from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import BY_NAME, EVERYTHING, Capability, asks, names
 from strongroom.identity.policy.pattern import shape
@@ -39,6 +43,13 @@ class Whose:
 
 
 @dataclass(frozen=True, kw_only=True)
+class What(Whose):
+    """All of one subject, now or then."""
+
+    at: Annotated[datetime | None, Help("As of this moment, RFC 3339; left out, now.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class May(Whose):
     """May X do Y on Z."""
 
@@ -52,6 +63,7 @@ class Who(Page):
 
     capability: Annotated[str, Help("What to do.", choices=CAPABILITIES)]
     path: Annotated[str, Help("Where; no leading slash.", least=1, most=4096)]
+    at: Annotated[datetime | None, Help("As of this moment, RFC 3339; left out, now.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +81,8 @@ class AccessRoutes:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._present = Present(server)
+        self._whole = WholeMatrix(server)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes below `strongroom/`."""
@@ -82,7 +96,7 @@ class AccessRoutes:
             Route(
                 path="access/what",
                 summary="What may a subject do, and by which rules.",
-                read=Endpoint(Whose, self.what, "access.what"),
+                read=Endpoint(What, self.what, "access.what"),
             ),
             Route(
                 path="access/who",
@@ -100,6 +114,11 @@ class AccessRoutes:
                 read=matrix,
                 write=matrix,
             ),
+            Route(
+                path="access/everybody",
+                summary="What everybody may do on every path; who may do the same is one row.",
+                read=Endpoint(Whole, self.everybody, "access.everybody"),
+            ),
         )
 
     # -- the questions
@@ -115,11 +134,24 @@ class AccessRoutes:
         call.details["allowed"] = best["allowed"]
         return Reply({**best, "capability": given.capability, "path": path, "subjects": answers})
 
-    async def what(self, call: SystemCall, given: Whose) -> Reply:
+    async def what(self, call: SystemCall, given: What) -> Reply:
+        """Say what a subject may do; of an entity, by its tokens and its logins too."""
+        if given.entity:
+            _check_one(given)
+            everybody = await self._of(call, given.at)
+            holders = _of_entity(everybody, given.entity)
+        elif given.at is not None:
+            raise InputError(
+                "at", "of a past moment only an entity can be asked about"
+            )
+        else:
+            everybody, holders = None, await self._asked(call, given)
         guardrails = await self._server.views.guardrails(call.transaction)
-        holders = await self._asked(call, given)
+        if everybody is not None:
+            guardrails = everybody.guardrails
         call.details["of"] = holders[0].subject
-        return Reply({"subjects": [_told(holder, guardrails) for holder in holders]})
+        told = [_told(holder, guardrails) for holder in holders]
+        return Reply({"subjects": told, **_as_of(call, everybody, given.at)})
 
     async def own(self, call: SystemCall, _given: Nothing) -> Reply:
         if call.session is None:
@@ -129,25 +161,38 @@ class AccessRoutes:
         return Reply(_told(holder, guardrails))
 
     async def who(self, call: SystemCall, given: Who) -> Reply:
-        guardrails = await self._server.views.guardrails(call.transaction)
+        everybody = await self._of(call, given.at)
         flag, path = BY_NAME[given.capability], given.path.removeprefix("/")
-        holders = await (await Holders(self._server, call).open()).everybody()
-        answers = [_answer(holder, guardrails, flag, path) for holder in holders]
-        found = [a for a in answers if a["allowed"] and str(a["subject"]) > given.after]
         limit = given.limit if 0 < given.limit < MOST else MOST
-        refused = sum(1 for a in answers if a["guardrail"])
-        call.details |= {"capability": given.capability, "on": path, "holders": len(found)}
+        found = everybody.who(flag, path, given.after, limit)
+        call.details |= {"capability": given.capability, "on": path, "holders": found.holders}
+        last = found.first[-1][0].subject if found.holders > limit else ""
+        reached = everybody.guardrails.environments_of(path, asks(flag))
         return Reply(
             {
                 "capability": given.capability,
                 "path": path,
-                "environments": [e.name for e in guardrails.environments_of(path, asks(flag))],
-                "subjects": found[:limit],
-                "next": found[limit - 1]["subject"] if len(found) > limit else "",
-                "asked": len(holders),
-                "refused_by_guardrail": refused,
+                "environments": [each.name for each in reached],
+                "subjects": [_shown(holder, decision) for holder, decision in found.first],
+                "next": last,
+                "asked": len(everybody),
+                "refused_by_guardrail": found.refused,
+                **_as_of(call, everybody, given.at),
             }
         )
+
+    async def everybody(self, call: SystemCall, given: Whole) -> Reply:
+        """Give rows of the whole matrix; the first page works it out."""
+        everybody = None if given.matrix else await self._of(call, given.at)
+        found = await self._whole.read(call, given, everybody)
+        call.details |= {"matrix": found.id, "rows": len(found.rows), "on": given.below}
+        return Reply(found.shown())
+
+    async def _of(self, call: SystemCall, at: datetime | None) -> Everybody:
+        """Return everybody as of a moment; now, where none is named."""
+        if at is not None:
+            raise InputError("at", "not known")
+        return await self._present.read(call)
 
     async def matrix(self, call: SystemCall, given: Matrix) -> Reply:
         subjects = len(given.entities) + len(given.accessors) + len(given.policies)
@@ -177,8 +222,7 @@ class AccessRoutes:
 
     async def _asked(self, call: SystemCall, given: Whose) -> list[Holder]:
         """Return the subject meant; of an entity, its live tokens too."""
-        if sum(map(bool, (given.entity, given.accessor, given.policies))) != 1:
-            raise InputError("", "one of entity, accessor and policies is needed")
+        _check_one(given)
         holders = await Holders(self._server, call).open()
         if given.policies:
             return [await holders.of_policies(given.policies, given.environment)]
@@ -208,7 +252,42 @@ class AccessRoutes:
         return found
 
 
+def _check_one(given: Whose) -> None:
+    if sum(map(bool, (given.entity, given.accessor, given.policies))) != 1:
+        raise InputError("", "one of entity, accessor and policies is needed")
+
+
+def _of_entity(everybody: Everybody, entity: str) -> list[Holder]:
+    """Return an entity, its tokens, and what its logins would give."""
+    own = everybody.lasting.holders.get(f"entity:{entity}")
+    if own is None:
+        raise NotFoundError("no such entity")
+    others = [*everybody.live(), *everybody.lasting.holders.values()]
+    found = [each for each in others if each.entity == entity and each is not own]
+    return [own, *sorted(found, key=lambda holder: holder.subject)]
+
+
 # -- answers
+
+
+def _as_of(call: SystemCall, everybody: Everybody | None, at: datetime | None) -> dict[str, object]:
+    """Return what an answer of a past moment says of it."""
+    if at is None or everybody is None:
+        return {}
+    call.details["at"] = rfc3339(at)
+    return {"at": rfc3339(at), "uncertain": list(everybody.uncertain)}
+
+
+def _shown(holder: Holder, decision: Decision) -> dict[str, object]:
+    """Return somebody who may, and why."""
+    return {
+        **holder.shown(),
+        "allowed": True,
+        "why": list(decision.rules),
+        "reason": "",
+        "guardrail": "",
+        "conditional": decision.conditional,
+    }
 
 
 def _answer(

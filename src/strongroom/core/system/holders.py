@@ -7,13 +7,15 @@
 
 Exact   As of one generation: the commit fences the answer, as it does every request. A batch
         token is stored nowhere and so not among them; the login that gives it is.
+Speed   Holders whose policies come out as the same rules share them (`identity.policy.classes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
 
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
@@ -21,8 +23,11 @@ from strongroom.core.system.token import plugin_call
 from strongroom.core.system.token_creation import UNASSIGNABLE
 from strongroom.core.system.token_roles import PREFIX, TokenRole
 from strongroom.core.views import Live
-from strongroom.identity.groups import NOWHERE, belonging
+from strongroom.identity.groups import NOWHERE, Graph, belonging
 from strongroom.identity.policy.acl import Acl
+from strongroom.identity.policy.classes import Classes
+from strongroom.identity.policy.document import Policy
+from strongroom.identity.policy.rights import Class
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import (
     ALIASES,
@@ -35,7 +40,11 @@ from strongroom.identity.records import (
     WORKLOADS,
     Alias,
     Entity,
+    Person,
+    Registration,
+    StoredPolicy,
     Token,
+    Workload,
 )
 from strongroom.identity.sessions import Session
 from strongroom.identity.standing import Standing, identity
@@ -45,25 +54,40 @@ from strongroom.storage.barrier import TamperedError
 from strongroom.storage.register import Register
 from strongroom.storage.store import MountStore
 
-CHUNK = 500
+CHUNK: Final = 500
+ROOT: Final = Policy(name="root", rules=())
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Somebody, what they may do, and the environments they are bound to."""
+    """Somebody, and the class of what they may do.
+
+    `uncertain` says what of it could not be known, of a past moment.
+    """
 
     subject: str
     name: str
     policies: tuple[str, ...]
-    acl: Acl
-    environments: frozenset[str]
+    rules: Class
     entity: str = ""
     groups: tuple[str, ...] = ()  # names of those that the entity is in
+    ends_at: datetime | None = None
+    uncertain: str = ""
+
+    @property
+    def acl(self) -> Acl:
+        """What the policies say."""
+        return self.rules.acl
+
+    @property
+    def environments(self) -> frozenset[str]:
+        """The environments that it is bound to."""
+        return self.rules.bound
 
     def shown(self) -> dict[str, object]:
         """Return who it is, as replies show it."""
-        return {
+        found: dict[str, object] = {
             "subject": self.subject,
             "name": self.name,
             "entity": self.entity,
@@ -71,67 +95,105 @@ class Holder:
             "policies": list(self.policies),
             "environments": sorted(self.environments),
         }
+        return {**found, "uncertain": self.uncertain} if self.uncertain else found
+
+
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """The rows that holders are made of, as of one moment. `policies` None: as they are now.
+
+    Of a past moment, `uncertain` says by entity what could not be known of it.
+    """
+
+    now: datetime
+    entities: dict[str, Entity] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    registrations: dict[str, Registration] = field(default_factory=dict)
+    aliases: dict[str, list[Alias]] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)  # by entity
+    graph: Graph = field(default_factory=lambda: Graph(()))
+    mounts: dict[str, Live] = field(default_factory=dict)
+    written: list[StoredPolicy] = field(default_factory=list)
+    policies: dict[str, Policy | None] | None = None
+    uncertain: dict[str, str] = field(default_factory=dict)
+
+
+async def known_now(server: Server, call: SystemCall) -> Known:
+    """Read the rows as they are; those that are not as they were written give nobody anything."""
+    tx = call.transaction
+
+    async def rows(register: Register[Row]) -> list[Row]:
+        return (await tx.examine(register))[0]
+
+    mounts = await server.views.mounts(tx)
+    found = Known(
+        now=call.now,
+        entities={row.id: row for row in await rows(ENTITIES)},
+        people={row.entity: row for row in await rows(PEOPLE)},
+        workloads={row.entity: row for row in await rows(WORKLOADS)},
+        registrations={row.id: row for row in await rows(REGISTRATIONS)},
+        graph=await server.views.graph(tx),
+        mounts={live.row.uuid: live for live in mounts.by_path.values()},
+        written=await rows(POLICIES),
+    )
+    for alias in await rows(ALIASES):
+        found.aliases.setdefault(alias.entity, []).append(alias)
+    for member in await rows(GROUP_MEMBERS):
+        found.groups.setdefault(member.entity, []).append(member.group_id)
+    return found
 
 
 class Holders:
     """Finds holders within one call. Rows are read once, whole."""
 
-    def __init__(self, server: Server, call: SystemCall) -> None:
+    def __init__(self, server: Server, call: SystemCall, known: Known | None = None) -> None:
         self._server = server
         self._call = call
-        self._acls: dict[tuple[str, ...], Acl] = {}
-        self._entities: dict[str, Entity] = {}
+        self.known = known or Known(now=call.now)
+        self._opened = known is not None
+        self.classes = Classes(self.known.now)
         self._standings: dict[str, Standing] = {}
-        self._aliases: dict[tuple[str, str], Alias] = {}
-        self._mounts: dict[str, Live] = {}
+        self._by_name: dict[tuple[str, str], Alias] = {}
 
     async def open(self) -> Holders:
         """Read what every holder is made of."""
-        tx = self._call.transaction
-        self._entities = {e.id: e for e in await self._all(ENTITIES)}
-        await self._stand()
-        aliases = await self._all(ALIASES)
-        self._aliases = {(a.mount_accessor, a.name): a for a in aliases}
-        mounts = await self._server.views.mounts(tx)
-        self._mounts = {live.row.uuid: live for live in mounts.by_path.values()}
-        return self
-
-    async def _stand(self) -> None:
-        """Work out who is in which groups and registered as what; the graph may be broken."""
-        tx = self._call.transaction
-        graph = await self._server.views.graph(tx)
-        people = {row.entity: row for row in await self._all(PEOPLE)}
-        workloads = {row.entity: row for row in await self._all(WORKLOADS)}
-        asked = {row.id: row.wish for row in await self._all(REGISTRATIONS)}
-        groups: dict[str, list[str]] = {}
-        for row in await self._all(GROUP_MEMBERS):
-            groups.setdefault(row.entity, []).append(row.group_id)
-        for entity in self._entities.values():
+        if not self._opened:
+            self.known = await known_now(self._server, self._call)
+        known = self.known
+        for aliases in known.aliases.values():
+            self._by_name |= {(a.mount_accessor, a.name): a for a in aliases}
+        for entity in known.entities.values():
             try:
-                held = belonging(graph, groups.get(entity.id, ()))
+                held = belonging(known.graph, known.groups.get(entity.id, ()))
             except TamperedError:  # its sessions are refused as well
                 continue
-            person, workload = people.get(entity.id), workloads.get(entity.id)
-            wish = asked.get(person.registration) if person is not None else None
-            known = workload or wish
+            person, workload = known.people.get(entity.id), known.workloads.get(entity.id)
+            asked = known.registrations.get(person.registration) if person is not None else None
+            registered = workload or (asked.wish if asked is not None else None)
             self._standings[entity.id] = Standing(
                 entity=entity,
                 belonging=held,
                 person=person,
                 workload=workload,
-                registered_in=known.environment if known is not None else "",
+                registered_in=registered.environment if registered is not None else "",
             )
+        return self
 
     def _standing(self, entity_id: str) -> Standing | None:
         """Return what an entity stands for, if it can act at all."""
         standing = self._standings.get(entity_id)
-        if standing is None or standing.entity.disabled or standing.over(self._call.now):
+        if standing is None or standing.entity.disabled or standing.over(self.known.now):
             return None
         return standing
 
-    async def _all(self, register: Register[Row]) -> list[Row]:
-        """Return the rows that are as they were written; the others give nobody anything."""
-        return (await self._call.transaction.examine(register))[0]
+    def good_until(self) -> datetime | None:
+        """Return when the first thing ends by the clock that any of it goes by; tokens apart."""
+        now = self.known.now
+        ends = [standing.ends_at for standing in self._standings.values()]
+        ends += [row.expires_at for row in self.known.written]
+        ends.append(self.classes.good_until())
+        return min((end for end in ends if end is not None and end > now), default=None)
 
     # -- one
 
@@ -151,17 +213,17 @@ class Holders:
 
     async def of_token(self, token: Token) -> Holder | None:
         """Return what a token may; None where it does not work any more."""
-        if token.expires_at is not None and token.expires_at <= self._call.now:
+        if token.expires_at is not None and token.expires_at <= self.known.now:
             return None
         standing = self._standing(token.entity)
         if token.entity and standing is None:
             return None
         entity = standing.entity if standing is not None else None
-        of_mount = self._environment(self._mounts.get(token.mount))
+        of_mount = self._environment(self.known.mounts.get(token.mount))
         bound = {*token.environment.split(","), self._bound_to(entity), of_mount} - {""}
         policies = kept((*token.policies, *(standing.policies if standing else ())))
-        subject = f"token:{token.accessor}"
-        return await self._holder(subject, token.display, policies, entity, frozenset(bound))
+        subject, end = f"token:{token.accessor}", token.expires_at
+        return await self._holder(subject, token.display, policies, entity, frozenset(bound), end)
 
     def of_session(self, session: Session) -> Holder:
         """Return the caller."""
@@ -170,8 +232,7 @@ class Holders:
             subject=f"token:{token.accessor}",
             name=token.display,
             policies=session.policies,
-            acl=session.acl,
-            environments=session.environments,
+            rules=Class(session.acl, session.acl, session.environments),
             entity=token.entity,
         )
 
@@ -184,15 +245,22 @@ class Holders:
 
     async def everybody(self) -> list[Holder]:
         """Return all holders, by subject."""
-        found = [await self.of_entity(entity) for entity in self._entities.values()]
-        for token in await self._all(TOKENS):
+        found = [holder async for holder in self.without_tokens()]
+        for token in (await self._call.transaction.examine(TOKENS))[0]:
             holder = await self.of_token(token)
             if holder is not None:
                 found.append(holder)
-        for live in self._mounts.values():
-            found += [holder async for holder in self._logins(live)]
-        found += [holder async for holder in self._token_roles()]
         return sorted(found, key=lambda holder: holder.subject)
+
+    async def without_tokens(self) -> AsyncIterator[Holder]:
+        """Give all holders that are no tokens."""
+        for entity in self.known.entities.values():
+            yield await self.of_entity(entity)
+        for live in self.known.mounts.values():
+            async for holder in self._logins(live):
+                yield holder
+        async for holder in self._token_roles():
+            yield holder
 
     async def _logins(self, live: Live) -> AsyncIterator[Holder]:
         method = live.plugin
@@ -208,8 +276,8 @@ class Holders:
             after = chunk[-1].name
 
     async def _login(self, live: Live, subject: Subject) -> Holder:
-        alias = self._aliases.get((live.row.accessor, subject.alias))
-        entity = self._entities.get(alias.entity) if alias else None
+        alias = self._by_name.get((live.row.accessor, subject.alias))
+        entity = self.known.entities.get(alias.entity) if alias else None
         rules = subject.rules
         default = () if rules.token_no_default_policy else ("default",)
         standing = self._standing(entity.id) if entity is not None else None
@@ -223,11 +291,11 @@ class Holders:
 
     async def _token_roles(self) -> AsyncIterator[Holder]:
         """Yield the roles whose lists give more than a parent has; the others add nothing."""
-        live = self._mounts.get("core/auth/token/")
+        live = self.known.mounts.get("core/auth/token/")
         if live is None:
             return
         store = MountStore(self._call.transaction, live.row.uuid)
-        written = [p.name for p in await self._all(POLICIES)]
+        written = [row.name for row in self.known.written]
         for name in await store.keys(PREFIX):
             role = await store.fetch(PREFIX + name, TokenRole)
             if role.judges_policies:
@@ -236,41 +304,54 @@ class Holders:
 
     # -- parts
 
-    async def _holder(
+    async def _holder(  # noqa: PLR0913, PLR0917 - who, what, and until when
         self,
         subject: str,
         name: str,
         policies: tuple[str, ...],
         entity: Entity | None,
         bound: frozenset[str],
+        ends_at: datetime | None = None,
     ) -> Holder:
+        if not self.classes.knows(policies):
+            self.classes.learn(policies, await self._texts(policies))
+        who = None if entity is None else self._identity(entity)
         return Holder(
             subject=subject,
             name=name,
             policies=policies,
-            acl=await self._acl(policies, entity),
-            environments=bound,
+            rules=self.classes.of(policies, who, bound),
             entity=entity.id if entity else "",
             groups=self._groups(entity),
+            ends_at=ends_at,
+            uncertain=self.known.uncertain.get(entity.id, "") if entity else "",
         )
+
+    async def _texts(self, names: Iterable[str]) -> list[Policy]:
+        """Return policies that are in force; none of several where one was changed, but root."""
+        found: list[Policy | None] = []
+        whole = True
+        for name in names:
+            try:
+                found.append(await self._policy(name))
+            except TamperedError:
+                whole = False
+        if not whole and ROOT not in found:
+            return []
+        return [policy for policy in found if policy is not None]
+
+    async def _policy(self, name: str) -> Policy | None:
+        if self.known.policies is None or name == ROOT.name:
+            views, tx = self._server.views, self._call.transaction
+            return await views.policy(tx, name, self.known.now)
+        return self.known.policies.get(name)
 
     def _groups(self, entity: Entity | None) -> tuple[str, ...]:
         standing = self._standings.get(entity.id) if entity is not None else None
         return tuple(g.name for g in standing.belonging.all) if standing is not None else ()
 
-    async def _acl(self, policies: tuple[str, ...], entity: Entity | None) -> Acl:
-        """Compile policies for an entity; without one, once for each set of them."""
-        if entity is None and policies in self._acls:
-            return self._acls[policies]
-        views, call = self._server.views, self._call
-        who = None if entity is None else self._identity(entity)
-        acl, _ = await views.acl(call.transaction, policies, who, call.now)
-        if entity is None:
-            self._acls[policies] = acl
-        return acl
-
     def _identity(self, entity: Entity) -> Identity:
-        own = [alias for alias in self._aliases.values() if alias.entity == entity.id]
+        own = self.known.aliases.get(entity.id, [])
         standing = self._standings.get(entity.id)
         return identity(entity, own, standing.belonging if standing is not None else NOWHERE)
 

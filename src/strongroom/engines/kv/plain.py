@@ -48,6 +48,7 @@ class PlainKv:
 
     kind: ClassVar[str] = "kv"
     version: ClassVar[str] = "1"
+    heads: ClassVar[tuple[str, ...]] = ("",)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the one path of a version 1 mount."""
@@ -63,6 +64,10 @@ class PlainKv:
                 exists=exists,
             ),
         )
+
+    async def secrets(self, call: Call, after: str, limit: int) -> list[str]:
+        """Return the paths of all values."""
+        return await call.store.keys(_VALUE, after=after, limit=limit)
 
 
 async def exists(call: Call, given: AtPath) -> bool:

@@ -24,7 +24,8 @@ from strongroom.engines.kv.inputs import (
     Versions,
     Write,
 )
-from strongroom.sdk.engine import Endpoint, Nothing, Route
+from strongroom.engines.kv.records import CURRENT
+from strongroom.sdk.engine import Call, Endpoint, Nothing, Route
 
 
 class VersionedKv:
@@ -32,6 +33,7 @@ class VersionedKv:
 
     kind: ClassVar[str] = "kv"
     version: ClassVar[str] = "2"
+    heads: ClassVar[tuple[str, ...]] = ("data/", "metadata/")
 
     def routes(self) -> tuple[Route, ...]:
         """Return the paths of a version 2 mount."""
@@ -94,3 +96,7 @@ class VersionedKv:
                 read=Endpoint(Subkeys, data.read_subkeys, "secret.metadata.read"),
             ),
         )
+
+    async def secrets(self, call: Call, after: str, limit: int) -> list[str]:
+        """Return the names of secrets, also of those without a version."""
+        return await call.store.keys(CURRENT, after=after, limit=limit)
