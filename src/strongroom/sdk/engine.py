@@ -15,7 +15,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, final
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    final,
+    runtime_checkable,
+)
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
@@ -257,6 +267,18 @@ class Engine(Protocol):
 
     def routes(self) -> Sequence[Route]:
         """Return the same routes each time."""
+        ...
+
+
+@runtime_checkable
+class Attributing(Protocol):
+    """For engines that know which entry of the log wrote what is under a path."""
+
+    async def written_at(self, call: Call, path: str) -> int | None:
+        """Return the index of the entry that wrote the present value; None if there is none.
+
+        `path` is as in a request, behind the mount's.
+        """
         ...
 
 

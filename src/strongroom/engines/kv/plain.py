@@ -65,6 +65,11 @@ class PlainKv:
             ),
         )
 
+    async def written_at(self, call: Call, path: str) -> int | None:
+        """Return which entry wrote a value."""
+        held = await call.store.find(_VALUE + path, Value) if path else None
+        return None if held is None else held.entry
+
     async def secrets(self, call: Call, after: str, limit: int) -> list[str]:
         """Return the paths of all values."""
         return await call.store.keys(_VALUE, after=after, limit=limit)

@@ -24,7 +24,7 @@ from strongroom.engines.kv.inputs import (
     Versions,
     Write,
 )
-from strongroom.engines.kv.records import CURRENT
+from strongroom.engines.kv.records import CURRENT, Current, current_key
 from strongroom.sdk.engine import Call, Endpoint, Nothing, Route
 
 
@@ -96,6 +96,15 @@ class VersionedKv:
                 read=Endpoint(Subkeys, data.read_subkeys, "secret.metadata.read"),
             ),
         )
+
+    async def written_at(self, call: Call, path: str) -> int | None:
+        """Return which entry wrote a secret's newest version; `path` is `data/…`, or its like."""
+        _, _, secret = path.partition("/")
+        held = await call.store.find(current_key(secret), Current) if secret else None
+        if held is None or held.value.newest is None:
+            return None
+        made = held.value.newest.made
+        return held.entry if made is None else made
 
     async def secrets(self, call: Call, after: str, limit: int) -> list[str]:
         """Return the names of secrets, also of those without a version."""

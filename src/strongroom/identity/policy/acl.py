@@ -51,6 +51,7 @@ class Decision:
     conditional: bool = False
     pagination_limit: int = 0
     keys_filter: KeysFilter | None = None
+    granted: bool = False  # by a grant, and not by policies of one's own
 
 
 class Acl:
@@ -67,6 +68,8 @@ class Acl:
         """Take what is said of each pattern, or the one decision for everything."""
         self.merged = merged
         self.good_until = good_until
+        self.good_from: datetime | None = None
+        self.granted: Acl | None = None  # what of it was granted, and is not the policies' own
         self.everything = everything
         self._decided: dict[tuple[str, Operation], Decision] = {}
         self._weigh = lru_cache(remembered)(self._fresh)

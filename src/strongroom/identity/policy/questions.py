@@ -62,7 +62,9 @@ def what_may(acl: Acl) -> tuple[Grant, ...]:
         return (all_of_it,) if said.allowed else ()
     ranked = _ranked(acl)
     grants = (_grant(own, ranked) for own in ranked if own.merged.capabilities & EVERYTHING)
-    found = (grant for grant in grants if grant is not None)
+    found = [grant for grant in grants if grant is not None]
+    if acl.granted is not None:
+        found += what_may(acl.granted)
     return tuple(sorted(found, key=lambda grant: grant.pattern))
 
 
@@ -86,6 +88,8 @@ def reaches(acl: Acl, pattern: str) -> bool:
     """Say whether there is a path under a pattern on which any operation is allowed."""
     if acl.everything is not None:
         return acl.everything.allowed
+    if acl.granted is not None and reaches(acl.granted, pattern):
+        return True
     ranked, wanted = _ranked(acl), shape(pattern)
     prefixes = {wanted, wanted.within()}  # of a list, which has a slash at the end
     return any(

@@ -1,0 +1,1 @@
+"""The paths of access requests, approval rules and grants."""

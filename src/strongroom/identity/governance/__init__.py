@@ -1,0 +1,1 @@
+"""What people ask for, who approves it, and what they are granted."""

@@ -1,0 +1,53 @@
+"""Policies of somebody's own together with what they were granted for a while.
+
+The two are weighed apart, so that a grant adds and never takes away. A `deny` of the policies holds
+against any grant; where both allow, the grant is named, since it tells of the approval.
+
+Trust  Sudo is of the policies alone, and so is root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from strongroom.identity.policy.acl import Acl, Decision
+from strongroom.identity.policy.capability import Capability, Operation
+
+
+class Lending(Acl):
+    """What policies give, and what is `granted` beside them from `good_from` on."""
+
+    def __init__(self, own: Acl, granted: Acl, good_from: datetime) -> None:
+        super().__init__(own.merged, good_until=own.good_until, everything=own.everything)
+        self._own, self._lent = own, granted
+        self.granted = granted
+        self.good_from = good_from
+
+    def decide(
+        self,
+        path: str,
+        operation: Operation,
+        parameters: Mapping[str, object] | None = None,
+        wrap_ttl: timedelta | None = None,
+    ) -> Decision:
+        own = self._own.decide(path, operation, parameters, wrap_ttl)
+        return self._joined(own, self._lent.decide(path, operation, parameters, wrap_ttl))
+
+    def grants(self, path: str, operation: Operation) -> Decision:
+        return self._joined(self._own.grants(path, operation), self._lent.grants(path, operation))
+
+    def sudo(self, path: str) -> Decision:
+        return self._own.sudo(path)
+
+    def capabilities_for(self, path: str) -> Capability:
+        own = self._own.capabilities_for(path)
+        if own & Capability.DENY:
+            return own
+        return own | (self._lent.capabilities_for(path) & ~(Capability.DENY | Capability.SUDO))
+
+    def _joined(self, own: Decision, lent: Decision) -> Decision:
+        if not lent.allowed or own.capabilities & Capability.DENY:
+            return own
+        return replace(lent, sudo=own.sudo, granted=True)
