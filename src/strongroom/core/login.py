@@ -130,6 +130,7 @@ class Logins:
                 enrolled_at=verdict.enrolled_at,
                 enrolled_by=verdict.enrolled_by,
                 limits=await session_limits(tx, standing),
+                hands=hands_of(live.row),
             )
             attempt.details = {**attempt.details, **limit_details(signing)}
         return issued(self._tokens, tx, verdict.wanted, standing, now=call.now, signing=signing)

@@ -41,6 +41,7 @@ from strongroom.core.failures import Failure, failure_of
 from strongroom.core.fields import decoder
 from strongroom.core.gate import ASKED, LISTS, Gate, visible
 from strongroom.core.guardrails import GuardrailError
+from strongroom.core.hands import note_hands
 from strongroom.core.leases import Leases
 from strongroom.core.login import Logins, shown_path
 from strongroom.core.noise import Noise

@@ -139,6 +139,7 @@ class Signing:
     enrolled_at: datetime | None = None  # the oldest of what was shown here
     enrolled_by: tuple[str, ...] = ()  # who else could have enrolled all of it
     limits: Limits | None = None  # of a registered person, whose token is a session from here on
+    hands: tuple[str, ...] = ()  # who could log in at the mount as anybody
 
 
 def issued(  # noqa: PLR0913 - each is something that the token goes by
@@ -184,6 +185,9 @@ def signed_in(token: Token, signing: Signing, now: datetime, helped_by: tuple[st
     That of a registered person is one from the beginning.
     """
     limits, address = signing.limits, signing.address
+    if limits is not None:
+        others = (each for each in signing.hands if each != token.entity)
+        helped_by = tuple(dict.fromkeys((*helped_by, *others)))
     return SignIn(
         lookup=token.lookup,
         id=signing.id,

@@ -24,7 +24,7 @@ from strongroom.identity.factors.holds import FACTOR_HOLDS
 from strongroom.identity.people import active_person
 from strongroom.identity.records import ALIASES, PEOPLE, WORKLOADS
 from strongroom.identity.sessions import Session
-from strongroom.identity.sign_ins import SignIn
+from strongroom.identity.sign_ins import ANYBODY, SignIn
 from strongroom.identity.standing import living
 from strongroom.storage.transaction import Transaction
 
@@ -129,7 +129,7 @@ async def check_apart(  # noqa: PLR0913 - who asked, as whom, who decides
     person = await active_person(tx, decider, now)
     if person is None:
         raise MayNotDecideError("only an active person decides")
-    behind: set[str] = set()
+    helpers, behind = tuple(helpers), set[str]()
     for each in requesters:
         behind |= await _behind(tx, each)
     names = {*aliases, *await known_as(tx, behind)}
@@ -138,6 +138,8 @@ async def check_apart(  # noqa: PLR0913 - who asked, as whom, who decides
     helped = await _as_they_are(tx, helpers)
     if person.entity in helped:
         raise MayNotDecideError("who could have signed in as who asked does not decide on it")
+    if ANYBODY in (*told.helped_by, *helpers):
+        raise MayNotDecideError("more people configured the mount than are kept")
     if behind & await _as_they_are(tx, told.helped_by):
         words = "who asked for it set the password, wrote the alias or configured the mount"
         raise MayNotDecideError(words)

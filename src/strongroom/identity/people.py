@@ -15,6 +15,7 @@ from strongroom.storage.transaction import Transaction
 EMPLOYEE: Final = "employee"
 WORKERS: Final = (EMPLOYEE, "contractor", "vendor")
 LEFT: Final = "left"
+FOUNDERS: Final = 2  # people who are there before one can approve for another
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,255}")
 
 

@@ -32,6 +32,7 @@ WRITTEN_AFTER = timedelta(minutes=1)
 SHORTEST = timedelta(minutes=3)  # idle: a session may end a minute early (see Limits)
 SLACK = timedelta(minutes=1)  # clocks of several nodes
 LONGEST_AGENT = 200
+ANYBODY: Final = "*"  # in `SignIn.helped_by`: more could have signed in so than are kept
 ADDRESS, NETWORK, ANYWHERE = "address", "network", "off"
 PREFIXES: Final = {ADDRESS: (32, 64), NETWORK: (24, 48)}  # IPv4 and IPv6: a host has a /64
 

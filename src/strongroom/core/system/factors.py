@@ -58,7 +58,8 @@ from strongroom.identity.factors.records import (
 )
 from strongroom.identity.groups import belonging_of
 from strongroom.identity.makers import check_own
-from strongroom.identity.records import Entity
+from strongroom.identity.people import FOUNDERS
+from strongroom.identity.records import PEOPLE, Entity
 from strongroom.identity.sign_ins import login_behind
 from strongroom.identity.step_up import TEN_MINUTES
 from strongroom.sdk.engine import Endpoint, Help, Json, Nothing, Reply, Route
@@ -266,7 +267,9 @@ class FactorRoutes:
         sign_in = call.session.sign_in if call.session is not None else None
         fresh = sign_in is not None and sign_in.fresh(call.now, TEN_MINUTES)
         if not factors:
-            return Allowed(factors, vouched=fresh, helped_by=_could_be(call))
+            founds = len(await tx.all(PEOPLE, limit=FOUNDERS + 1)) <= FOUNDERS
+            helped_by = () if founds else _could_be(call)  # one vouches for the other
+            return Allowed(factors, vouched=fresh, helped_by=helped_by)
         shown = await self.prove(call, entity.id, given)
         if held is not None and not held.outlived_by(shown.row):
             raise FactorRefusedError(

@@ -19,6 +19,7 @@ import msgspec
 
 from strongroom.base.errors import DeniedError, InputError
 from strongroom.base.ids import uuid_of
+from strongroom.core.hands import hands_of
 from strongroom.core.proven import proven
 from strongroom.core.request import SystemCall
 from strongroom.core.second_factor import (
@@ -110,6 +111,7 @@ class MfaValidation:
             enrolled_at=enrolled_at(shown),
             enrolled_by=enrolled_by(shown),
             limits=await session_limits(tx, standing),
+            hands=hands_of(live.row),
         )
         call.details |= limit_details(signing)
         reply, call.actor = issued(

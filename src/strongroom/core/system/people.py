@@ -27,13 +27,12 @@ from strongroom.core.system.people_factors import by_root
 from strongroom.core.system.returns import ASK, ask, bring_back, check_root, is_gone
 from strongroom.identity.admission import check_direct
 from strongroom.identity.factors.holds import hold
-from strongroom.identity.people import LEFT, WORKERS, check_person, new_person, rewritten
+from strongroom.identity.people import FOUNDERS, LEFT, WORKERS, check_person, new_person, rewritten
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 
 MOST_LISTED = 1000
-FOUNDERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
