@@ -342,6 +342,7 @@ class Pipeline:
                 attempt.known = attempt.clear_path = True
             else:
                 reply = await bound.endpoint.serve(call, decoded.given) or Reply()
+                await note_hands(attempt, call, bound)
                 if bound.operation in LISTS:
                     reply = _listed(attempt, reply)
         except StrongroomError as error:
