@@ -20,6 +20,7 @@ from strongroom.sdk.facts.access import (
     RuleFact,
 )
 from strongroom.sdk.facts.identities import (
+    EntranceFact,
     FactorFact,
     FactorRuleFact,
     FreshFactor,
@@ -172,6 +173,7 @@ class FakeIdentities:
     demands: Sequence[FactorRuleFact] = ()
     ways: Sequence[WayIn] = ()
     secrets: Sequence[SecretIdFact] = ()
+    opened: Sequence[EntranceFact] = ()
     fresh: Mapping[str, FreshFactor] = field(default_factory=dict)  # by the beginning of a path
 
     async def people(self) -> Sequence[PersonFact]:
@@ -192,6 +194,9 @@ class FakeIdentities:
     async def secret_ids(self) -> AsyncIterator[SecretIdFact]:
         for each in self.secrets:
             yield each
+
+    async def entrances(self) -> Sequence[EntranceFact]:
+        return self.opened
 
     async def step_up(self, path: str, operation: str) -> Sequence[FreshFactor]:
         return [rule for start, rule in self.fresh.items() if path.startswith(start)]

@@ -61,6 +61,7 @@ class Actor:
     policies: tuple[str, ...] = ()
     environment: str = ""
     makers: tuple[str, ...] = ()  # other entities, with whose tokens this one's was made
+    let_in_by: tuple[str, ...] = ()  # other entities, who made what it was logged in by
 
 
 ANONYMOUS = Actor(id="anonymous")
@@ -499,6 +500,7 @@ def _unmapped(event: Event, path: str) -> dict[str, Any]:
         own["rules"] = event.rules
     own |= {"environment": actor.environment} if actor.environment else {}
     own |= {"makers": actor.makers} if actor.makers else {}
+    own |= {"let_in_by": actor.let_in_by} if actor.let_in_by else {}
     if event.guardrail:
         own["guardrail"] = event.guardrail
     if event.fingerprint is not None:
@@ -542,7 +544,7 @@ def _add_details(
 _OURS = frozenset(
     {
         *("policies", "rules", "environment", "guardrail", "fingerprint", "clock", "method"),
-        "makers",
+        *("makers", "let_in_by"),
         *("details", "cut"),
     }
 )

@@ -3,7 +3,8 @@
 Population  Every workload whose access was ended in the period, and every other that is
             decommissioned or over its end.
 Holds when  All was ended by one entry, a day after the end at the latest; nothing was served to it
-            behind that; no token of its lives; and the daily look found nothing of its.
+            behind that; no token of its lives; and the daily look found nothing of its. Somebody
+            else answers for the roles and users that it made.
 Not judged  A row that is not as it was written; an ending whose entry was cut.
 Trust       As for people (T25). An alias shared by several programs is one workload here.
 """

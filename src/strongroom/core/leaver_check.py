@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom.core.offboarding import remembered, remembered_made
 from strongroom.core.server import Server
+from strongroom.identity.entrances import entrance_name
 from strongroom.identity.leaving import LEAVERS
 from strongroom.identity.records import ENTITIES, MERGED, PEOPLE, WORKLOADS, Person, Workload
 from strongroom.identity.standing import end_of
@@ -52,7 +53,19 @@ _STEMMING: Final[Mapping[str, str]] = {  # by the JSON list of those that a toke
         "SELECT t.makers, count(*) FROM lease l JOIN token t ON l.token = t.lookup "
         "WHERE t.makers > '' AND l.expires_at > ? GROUP BY t.makers"
     ),
+    "let_in_tokens": (
+        "SELECT let_in_by, count(*) FROM token WHERE let_in_by > '' "
+        "AND (expires_at IS NULL OR expires_at > ?) GROUP BY let_in_by"
+    ),
+    "leases_of_let_in": (
+        "SELECT t.let_in_by, count(*) FROM lease l JOIN token t ON l.token = t.lookup "
+        "WHERE t.let_in_by > '' AND l.expires_at > ? GROUP BY t.let_in_by"
+    ),
 }
+_ENTRANCES: Final = (
+    "SELECT m.path, e.name, e.makers, e.readers, e.refused_for FROM entrance e "
+    "JOIN mount m ON m.uuid = e.mount ORDER BY m.path, e.name"
+)
 _REMEMBERED: Final = {"credentials": remembered, "made_credentials": remembered_made}
 COUNTS: Final[Mapping[str, str]] = {
     "tokens": f"{_BELOW}{_TOKENS}",
@@ -68,10 +81,15 @@ COUNTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many leavers were looked at, and what each still has."""
+    """How many leavers were looked at, and what each still has.
+
+    `to_look_at` are roles, users and configurations of theirs by which none gets in any more but
+    who is registered, until another person has looked at them (`identity.entrances`).
+    """
 
     looked_at: int
     missed: dict[str, dict[str, int]]
+    to_look_at: dict[str, list[str]]
 
 
 async def look(server: Server, tx: Transaction, now: datetime) -> Found:
@@ -88,7 +106,25 @@ async def look(server: Server, tx: Transaction, now: datetime) -> Found:
         for name, ask in _REMEMBERED.items():
             if count := await ask(server, tx, entity, now):
                 missed.setdefault(entity, {})[name] = count
-    return Found(len(gone), missed)
+    to_look_at: dict[str, list[str]] = {}
+    async for entity, path, closed in _entrances(tx):
+        if entity not in gone:
+            continue
+        if closed:
+            to_look_at.setdefault(entity, []).append(path)
+        else:
+            has = missed.setdefault(entity, {})
+            has["entrances"] = has.get("entrances", 0) + 1
+    return Found(len(gone), missed, to_look_at)
+
+
+async def _entrances(tx: Transaction) -> AsyncIterator[tuple[str, str, bool]]:
+    """Give each who knows a way in, what it is, and whether it is closed for them."""
+    merged = await _merged(tx)
+    for path, name, makers, readers, refused in await tx.reader.rows(_ENTRANCES, ()):
+        closed = _named(refused, merged)
+        for each in sorted(_named(f"{makers}{readers}", merged)):
+            yield each, entrance_name(path, name), each in closed
 
 
 async def _counted(tx: Transaction, now: datetime) -> AsyncIterator[tuple[str, str, int]]:
@@ -102,12 +138,20 @@ async def _counted(tx: Transaction, now: datetime) -> AsyncIterator[tuple[str, s
 
 async def _stemming(tx: Transaction, sql: str, now: datetime) -> Mapping[str, int]:
     """Count by everybody that a row stems from, under the names that they have now."""
-    merged = {row.id: row.entity for row in (await tx.examine(MERGED))[0]}
+    merged = await _merged(tx)
     found = Counter[str]()
     for text, count in await tx.reader.rows(sql, (micros(now),)):
-        for each in {merged.get(maker, maker) for maker in _QUOTED.findall(text)}:
+        for each in _named(text, merged):
             found[each] += int(count)
     return found
+
+
+async def _merged(tx: Transaction) -> Mapping[str, str]:
+    return {row.id: row.entity for row in (await tx.examine(MERGED))[0]}
+
+
+def _named(text: str, merged: Mapping[str, str]) -> set[str]:
+    return {merged.get(each, each) for each in _QUOTED.findall(text)}
 
 
 async def _gone(tx: Transaction, now: datetime) -> set[str]:
@@ -133,6 +177,7 @@ async def check_leavers(server: Server) -> Found:
 
     async def looked(attempt: Attempt) -> bool:
         attempt.details = {"looked_at": found.looked_at, "missed": len(found.missed)}
+        attempt.details["to_look_at"] = found.to_look_at
         return True
 
     await server.pipeline.act("leaver.check", "strongroom/leavers/check", looked)

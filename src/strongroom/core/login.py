@@ -27,6 +27,7 @@ from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
 from strongroom.core.hands import hands_of
+from strongroom.core.entrances import let_in_by
 from strongroom.core.proven import proven
 from strongroom.core.records import Mount
 from strongroom.core.second_factor import (
@@ -102,13 +103,15 @@ class Logins:
         try:
             said = Named(live.row.accessor, proof.groups)
             admitted = await admit(tx, await self._graph(tx), entity, call.now, said)
+            others = await let_in_by(attempt, proof, admitted.standing)
         except NotAdmittedError as refused:
             attempt.reason = str(refused)
             raise InputError("", login.refused) from None
         standing = admitted.standing
         attempt.details = {**attempt.details, **admitted.details}
         wanted = self.wanted(attempt, proof, entity, call.warnings)
-        wanted = replace(wanted, helped_by=await self._helped_by(tx, known, proof, entity))
+        helped_by = await self._helped_by(tx, known, proof, entity)
+        wanted = replace(wanted, helped_by=helped_by, let_in_by=others or None)
         by = partial(proven, tx.barrier, live, call, (proof.role, proof.alias), proof.rules)
         first = FirstFactor(proof=proof, standing=standing, wanted=wanted, proven=by)
         try:

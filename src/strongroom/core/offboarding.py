@@ -10,7 +10,7 @@ Trust   Nothing is asked of other systems while it is decided, so nobody can hol
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from strongroom.base.errors import NotFoundError
 from strongroom.core.server import Server
 from strongroom.core.views import Live
+from strongroom.identity.entrances import ENTRANCES, dropped, entrance_name
 from strongroom.identity.leaving import LEAVERS, Ending, Leaver
 from strongroom.identity.people import LEFT
 from strongroom.identity.records import ALIASES, MERGED, PEOPLE, WORKLOADS, Person, Workload
@@ -35,9 +36,27 @@ if TYPE_CHECKING:
 PERSON, WORKLOAD = "person", "workload"
 
 
+@dataclass(frozen=True, slots=True)
+class Offboarded:
+    """The row of a leaver, and by what nobody gets in any more but who is registered."""
+
+    leaver: Leaver
+    closed: tuple[str, ...]
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What the entry says."""
+        found: dict[str, object] = {
+            "entity": self.leaver.entity,
+            "kind": self.leaver.kind,
+            "ended": self.leaver.ended,
+        }
+        return found | ({"entrances": list(self.closed)} if self.closed else {})
+
+
 async def offboard(  # noqa: PLR0913 - who, when, by whom and why
     server: Server, tx: Transaction, entity: str, now: datetime, *, by: str, why: str
-) -> Leaver:
+) -> Offboarded:
     """Let a person leave, or a workload be decommissioned, and end all that is theirs.
 
     NotFoundError for an entity that is neither.
@@ -47,17 +66,20 @@ async def offboard(  # noqa: PLR0913 - who, when, by whom and why
     await ending.run()
     await ending.timed("credentials", partial(forget, server, tx, entity, now))
     await ending.timed("made_credentials", partial(forget_made, server, tx, entity, now))
-    return _noted(tx, ending, kind, why)
+    return Offboarded(_noted(tx, ending, kind, why), await _closed(server, tx, ending))
 
 
-async def end_what_is_over(server: Server, tx: Transaction, entity: str, now: datetime) -> Leaver:
+async def end_what_is_over(
+    server: Server, tx: Transaction, entity: str, now: datetime
+) -> Offboarded:
     """End all that is somebody's whose registration is over; they stay who they are."""
     ending = Ending(tx, server.database.kind, entity, now, "system")
     kind = PERSON if await tx.get(PEOPLE, entity) is not None else WORKLOAD
     await ending.run()
     await ending.timed("credentials", partial(forget, server, tx, entity, now))
     await ending.timed("made_credentials", partial(forget_made, server, tx, entity, now))
-    return _noted(tx, ending, kind, "the end of the registration has come")
+    leaver = _noted(tx, ending, kind, "the end of the registration has come")
+    return Offboarded(leaver, await _closed(server, tx, ending))
 
 
 async def measure(server: Server, leaver: Leaver, began: float) -> None:
@@ -79,6 +101,14 @@ def _noted(tx: Transaction, ending: Ending, kind: str, why: str) -> Leaver:
     return leaver
 
 
+async def _closed(server: Server, tx: Transaction, ending: Ending) -> tuple[str, ...]:
+    """Return the names of what was closed, and is still there."""
+    mounts = (await server.views.mounts(tx)).by_path
+    paths = {live.row.uuid: path for path, live in mounts.items()}
+    there = [(m, n) for m, n in ending.closed if await tx.get(ENTRANCES, m, n) is not None]
+    return tuple(entrance_name(paths.get(mount, mount), name) for mount, name in there)
+
+
 async def _gone(tx: Transaction, entity: str, now: datetime) -> str:
     person = await tx.get(PEOPLE, entity)
     if person is not None:
@@ -96,16 +126,19 @@ async def _gone(tx: Transaction, entity: str, now: datetime) -> str:
 async def forget(server: Server, tx: Transaction, entity: str, now: datetime) -> int:
     """Remove what auth mounts let somebody in by, as far as their aliases tell."""
     removed = 0
-    async for call, plugin, alias in _credentials(server, tx, entity, now):
+    async for live, plugin, alias in _credentials(server, tx, entity):
+        call = call_at(server, tx, live, now)
         removed += await plugin.forget(call, alias)
+        for name in call.dropped:
+            dropped(tx, live.row.uuid, name)
     return removed
 
 
 async def remembered(server: Server, tx: Transaction, entity: str, now: datetime) -> int:
     """Count what auth mounts would still let somebody in by."""
     found = 0
-    async for call, plugin, alias in _credentials(server, tx, entity, now):
-        found += await plugin.remembers(call, alias)
+    async for live, plugin, alias in _credentials(server, tx, entity):
+        found += await plugin.remembers(call_at(server, tx, live, now), alias)
     return found
 
 
@@ -136,15 +169,15 @@ async def _made(
 
 
 async def _credentials(
-    server: Server, tx: Transaction, entity: str, now: datetime
-) -> AsyncIterator[tuple[Call, Forgetting, str]]:
+    server: Server, tx: Transaction, entity: str
+) -> AsyncIterator[tuple[Live, Forgetting, str]]:
     mounts = await server.views.mounts(tx)
     by_accessor = {live.row.accessor: live for live in mounts.by_path.values()}
     aliases, _ = await tx.examine(ALIASES, entity=entity)
     for alias in aliases:
         live = by_accessor.get(alias.mount_accessor)
         if live is not None and isinstance(live.plugin, Forgetting):
-            yield call_at(server, tx, live, now), live.plugin, alias.name
+            yield live, live.plugin, alias.name
 
 
 def call_at(server: Server, tx: Transaction, live: Live, now: datetime) -> Call:
@@ -169,9 +202,9 @@ async def end_those_over(server: Server) -> int:
         async def work(
             attempt: Attempt, entity: str = entity, leavers: list[Leaver] = leavers
         ) -> bool:
-            leaver = await end_what_is_over(server, attempt.transaction, entity, attempt.now)
-            attempt.details = {"entity": entity, "kind": leaver.kind, "ended": leaver.ended}
-            leavers.append(leaver)
+            gone = await end_what_is_over(server, attempt.transaction, entity, attempt.now)
+            attempt.details = gone.details
+            leavers.append(gone.leaver)
             return True
 
         answer = await server.pipeline.act("leaver.over", f"strongroom/leavers/{entity}", work)

@@ -36,6 +36,7 @@ from strongroom.base.errors import (
 from strongroom.base.ids import uuid_of
 from strongroom.core.attempt import Attempt
 from strongroom.core.counters import Counters
+from strongroom.core.entrances import note
 from strongroom.core.envelope import envelope, errors, not_found
 from strongroom.core.failures import Failure, failure_of
 from strongroom.core.fields import decoder
@@ -342,6 +343,8 @@ class Pipeline:
                 attempt.known = attempt.clear_path = True
             else:
                 reply = await bound.endpoint.serve(call, decoded.given) or Reply()
+                if bound.route.opens is not None:
+                    await note(attempt, call, bound, decoded.given)
                 await note_hands(attempt, call, bound)
                 if bound.operation in LISTS:
                     reply = _listed(attempt, reply)
@@ -412,7 +415,7 @@ class Pipeline:
                 fingerprint=self.fingerprint,
                 mount=live.mounted,
                 entity=entity,
-                makers=session.makers if session else (),
+                makers=session.knowing if session else (),
                 helped_by=session.helped_by if session else (),
                 address=incoming.address,
             )

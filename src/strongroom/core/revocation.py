@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from strongroom.base.errors import StrongroomError, UpstreamError
 from strongroom.core.leases import Failing
 from strongroom.core.records import LEASES, MOUNTS, LeaseRow, Mount
+from strongroom.identity.entrances import ENTRANCES
 from strongroom.identity.groups import forget_mount
 from strongroom.identity.records import ALIASES, LOCKOUTS, TOKENS, Token
 from strongroom.identity.sign_ins import SIGN_INS
@@ -117,6 +118,7 @@ def wipe(tx: Transaction, row: Mount) -> None:
     tx.purge(CELLS, mount=row.uuid)
     tx.purge(ALIASES, mount_accessor=row.accessor)
     tx.purge(LOCKOUTS, mount=row.uuid)
+    tx.purge(ENTRANCES, mount=row.uuid)
     tx.delete(MOUNTS, row.path)
 
 

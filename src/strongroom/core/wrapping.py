@@ -55,6 +55,14 @@ class Spent:
     creation_path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stems:
+    """Whom a wrapping token stems from, as a token does."""
+
+    makers: tuple[str, ...]
+    let_in_by: tuple[str, ...] | None = None
+
+
 class Wrapping:
     """Makes and opens wrapping tokens inside the request's transaction."""
 
@@ -69,7 +77,9 @@ class Wrapping:
         inside = auth if isinstance(auth, dict) else {}
         asking = () if attempt.session is None else stems_from(attempt.session.token)
         makers = (*asking, str(inside.get("entity_id", "")))
-        issued = self.issue(attempt.transaction, body, incoming.path, ttl, now, makers=makers)
+        let_in_by = None if attempt.session is None else attempt.session.token.let_in_by
+        of = Stems(makers, let_in_by)
+        issued = self.issue(attempt.transaction, body, incoming.path, ttl, now, of=of)
         attempt.details["wrapping_accessor"] = issued.token.accessor
         accessor = inside.get("accessor", "")
         return msgspec.json.encode(
@@ -93,7 +103,7 @@ class Wrapping:
         ttl: timedelta,
         now: datetime,
         *,
-        makers: tuple[str, ...],
+        of: Stems,
     ) -> Issued:
         """Make a wrapping token with `body` in its cubbyhole; it stems from its makers."""
         issued = self._tokens.issue(
@@ -106,7 +116,8 @@ class Wrapping:
                 explicit_max_ttl=ttl,
                 renewable=False,
                 uses=1,
-                makers=tuple(dict.fromkeys(filter(None, makers))) or None,
+                makers=tuple(dict.fromkeys(filter(None, of.makers))) or None,
+                let_in_by=of.let_in_by,
             ),
             now,
         )

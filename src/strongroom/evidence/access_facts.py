@@ -86,6 +86,7 @@ class Facts:
                 entry=token.entry,
                 entity=token.entity,
                 makers=tuple(merged.get(each, each) for each in token.makers or ()),
+                let_in_by=tuple(merged.get(each, each) for each in token.let_in_by or ()),
             )
 
     async def _tokens(self, now: datetime) -> AsyncIterator[Token]:
@@ -311,7 +312,8 @@ def _token_of(entity: Entity, mount: Mount | None, now: datetime) -> Token:
 def _batch_token(batch: BatchToken, parent: bytes | None) -> Token:
     """Return what a batch token holds of what it hangs on; no end, and no policies of its own."""
     token = _token(batch.entity, batch.path, batch.mount, batch.made_at)
-    return replace(token, parent=parent, kind="batch", makers=batch.makers or None)
+    makers, let_in_by = batch.makers or None, batch.let_in_by or None
+    return replace(token, parent=parent, kind="batch", makers=makers, let_in_by=let_in_by)
 
 
 def _token(entity: str, path: str, mount: str, now: datetime) -> Token:

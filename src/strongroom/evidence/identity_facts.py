@@ -14,13 +14,15 @@ from datetime import datetime
 from strongroom.core.login import lockout_rules, locks
 from strongroom.core.records import MOUNTS
 from strongroom.core.server import Server
+from strongroom.identity.entrances import ENTRANCES, entrance_name
 from strongroom.identity.factors.records import FACTOR_RULES, FACTORS, MFA_METHODS, Factor
 from strongroom.identity.groups import Graph, read_graph
 from strongroom.identity.people import active_person
 from strongroom.identity.policy.capability import Operation
-from strongroom.identity.records import ENTITIES, NONE, PEOPLE, WORKLOADS, Person, Workload
+from strongroom.identity.records import ENTITIES, MERGED, NONE, PEOPLE, WORKLOADS, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of, stand
 from strongroom.sdk.facts.identities import (
+    EntranceFact,
     FactorFact,
     FactorRuleFact,
     FreshFactor,
@@ -192,6 +194,26 @@ class IdentityFacts:
                 return
             after = found[-1][0]
             await asyncio.sleep(0)
+
+    async def entrances(self) -> Sequence[EntranceFact]:
+        tx = self._tx()
+        merged = {row.id: row.entity for row in (await tx.examine(MERGED))[0]}
+        paths = {row.uuid: row.path for row in (await tx.examine(MOUNTS))[0]}
+
+        def now(ids: Sequence[str]) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(merged.get(each, each) for each in ids))
+
+        rows, broken = await tx.examine(ENTRANCES)
+        found = [
+            EntranceFact(
+                name=entrance_name(paths.get(row.mount, row.mount), row.name),
+                known_to=now(row.knowing),
+                closed=now(row.refused_for),
+                entry=row.entry,
+            )
+            for row in rows
+        ]
+        return [*found, *(EntranceFact(name=b.name, problem=b.problem) for b in broken)]
 
     # -- what asks for a fresh factor
 

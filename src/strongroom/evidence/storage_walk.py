@@ -14,6 +14,7 @@ from strongroom.core.server import Server
 from strongroom.crypto.errors import CiphertextError
 from strongroom.evidence.records import CONTROL_RUNS
 from strongroom.identity.environments import read_environments
+from strongroom.identity.entrances import ENTRANCES
 from strongroom.identity.factors.holds import FACTOR_HOLDS
 from strongroom.identity.factors.records import (
     CEREMONIES,
@@ -61,7 +62,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     *(MERGED, GROUPS, GROUP_MEMBERS, GROUP_ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS),
     *(FACTORS, CEREMONIES, FACTOR_RULES, MFA_METHODS, MFA_ENFORCEMENTS, MFA_PENDING),
     FACTOR_HOLDS,
-    *(SIGN_INS, STEP_UP_RULES, LEAVERS, ROTATIONS_DUE, SCIM_USERS),
+    *(ENTRANCES, SIGN_INS, STEP_UP_RULES, LEAVERS, ROTATIONS_DUE, SCIM_USERS),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
@@ -76,6 +77,7 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "sign_in.lookup": "keyed digests of tokens",
     "alias.mac": "MACs of rows",
     "entity.mac": "MACs of rows",
+    "entrance.mac": "MACs of rows",
     "entity_group.mac": "MACs of rows",
     "environment.mac": "MACs of rows",
     "factor.mac": "MACs of rows",

@@ -2,7 +2,9 @@
 
 Tokens and sessions are removed and leases ended with one statement each, however many they are:
 what is below a token is found by the database itself, as it is at the commit. Tokens that stem from
-the leaver are ended too, of whatever entity (`identity.makers`), and those below them.
+the leaver are ended too, of whatever entity (`identity.makers`), and those below them, and what
+was let in by something that they made; nobody gets in by that any more but who is registered
+(`identity.entrances`).
 
 Order   All of it is one transaction, with the entry that says so: whoever sees the acknowledgement
         can rely on it. Engines take their leases back behind it (`core.revocation`).
@@ -18,9 +20,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
+from strongroom.identity.entrances import close
 from strongroom.identity.factors.records import CEREMONIES, FACTORS, MFA_PENDING
 from strongroom.identity.makers import Made
 from strongroom.identity.records import (
@@ -37,13 +41,17 @@ from strongroom.storage.transaction import Stamp, Transaction
 HOLDER_LEFT: Final = "its holder has left"
 WITHDRAWN: Final = "withdrawn"
 _MINE = (
-    "WITH RECURSIVE mine(lookup) AS (SELECT lookup FROM token WHERE entity IN ({marks}) "
+    "WITH RECURSIVE let_in(lookup) AS "
+    "(SELECT lookup FROM token WHERE let_in_by > '' AND ({let_in})), "
+    "mine(lookup) AS (SELECT lookup FROM token WHERE entity IN ({marks}) "
     "UNION SELECT lookup FROM token WHERE makers > '' AND ({likes}) "
+    "UNION SELECT lookup FROM let_in "
     "UNION SELECT t.lookup FROM token t JOIN mine m ON t.parent = m.lookup), "
     "own(lookup) AS (SELECT lookup FROM token WHERE entity IN ({marks})) "
 )
 _IN = "IN (SELECT lookup FROM mine)"
 _OWN = "IN (SELECT lookup FROM own)"
+_LET_IN = "IN (SELECT lookup FROM let_in)"
 _WRAPS = "policies = '[\"response-wrapping\"]'"
 _HEX = {"sqlite": "lower(hex(lookup))", "postgresql": "encode(lookup, 'hex')"}
 
@@ -75,7 +83,8 @@ async def ended_for(tx: Transaction, token: Token, made: Made) -> bool:
 
     For batch tokens, of which no row could be removed: who comes back does not bring them along.
     """
-    for each in {token.entity, *(token.makers or ()), *made.makers} - {""}:
+    stems_from = {*(token.makers or ()), *(token.let_in_by or ()), *made.makers, *made.let_in_by}
+    for each in {token.entity, *stems_from} - {""}:
         leaver = await tx.get(LEAVERS, each)
         if leaver is not None and token.issued_at <= leaver.at:
             return True
@@ -92,15 +101,18 @@ class Ending:
     now: datetime
     by: str
     ended: dict[str, dict[str, float]] = field(default_factory=dict)
+    closed: list[tuple[str, str]] = field(default_factory=list)  # `identity.entrances`
 
     async def run(self) -> None:
         """End everything that rows of the core hold."""
         ids = [self.entity, *(m.id for m in await self.tx.all(MERGED, entity=self.entity))]
         likes = " OR ".join(["makers LIKE ?"] * len(ids))
-        mine = _MINE.format(marks=", ".join("?" * len(ids)), likes=likes)
-        given = (*ids, *(f'%"{each}"%' for each in ids), *ids)
-        for name, work in self._works(mine, given).items():
+        let_in = " OR ".join(["let_in_by LIKE ?"] * len(ids))
+        mine = _MINE.format(marks=", ".join("?" * len(ids)), likes=likes, let_in=let_in)
+        quoted = [f'%"{each}"%' for each in ids]
+        for name, work in self._works(mine, (*quoted, *ids, *quoted, *ids)).items():
             await self.timed(name, work)
+        await self.timed("entrances", partial(self._entrances, ids))
         self.tx.changed(f"entity:{self.entity}")
         self.tx.changed("tokens")  # of other entities too, where they are below one of theirs
 
@@ -113,12 +125,15 @@ class Ending:
     def _works(self, mine: str, ids: Sequence[str]) -> Mapping[str, Callable[[], Awaitable[int]]]:
         """Return what ends, in order. Rows of tokens lead to those below, so they go at once."""
         wraps = f"lookup {_IN} AND {_WRAPS}"
-        made = f"lookup {_IN} AND NOT lookup {_OWN} AND NOT {_WRAPS}"
+        others = f"NOT lookup {_OWN} AND NOT {_WRAPS}"
+        let_in = f"lookup {_LET_IN} AND {others}"
+        made = f"lookup {_IN} AND NOT lookup {_LET_IN} AND {others}"
         return {
             "sessions": lambda: self._swept(mine, ids, "sign_in", f"lookup {_IN}"),
             "leases": lambda: self._leases(mine, ids),
             "cubbyholes": lambda: self._cubbyholes(mine, ids),
             "wrapping_tokens": lambda: self._counted(mine, ids, "token", wraps),
+            "let_in_tokens": lambda: self._counted(mine, ids, "token", let_in),
             "made_tokens": lambda: self._counted(mine, ids, "token", made),
             "tokens": lambda: self._tokens(mine, ids),
             "logins_waiting": lambda: self._dropped(MFA_PENDING),
@@ -174,6 +189,10 @@ class Ending:
         for each in broken:
             self.tx.delete(FACTORS, *each.key)
         return len(working) + len(broken)
+
+    async def _entrances(self, ids: Sequence[str]) -> int:
+        self.closed = await close(self.tx, ids, self.now)
+        return len(self.closed)
 
     async def _policies(self) -> int:
         entity = await self.tx.get(ENTITIES, self.entity)

@@ -7,7 +7,7 @@ Units   `timedelta`; zero means "not set".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from strongroom.base.duration import format_duration
@@ -41,6 +41,15 @@ def at_issue(asked: Life, limits: Limits, warnings: list[str]) -> timedelta:
     if asked.ttl or asked.explicit_max_ttl:
         return _capped(asked.ttl or limits.default_ttl, most, "TTL", warnings)
     return min(limits.default_ttl, most)
+
+
+def bounded(
+    asked: Life, limits: Limits, most: timedelta, warnings: list[str]
+) -> tuple[Life, Limits]:
+    """Return them for a token that is over after so long, whatever its period and renewals."""
+    explicit = _capped(asked.explicit_max_ttl or most, most, "explicit max TTL", warnings)
+    closer = Limits(default_ttl=min(limits.default_ttl, most), max_ttl=min(limits.max_ttl, most))
+    return replace(asked, explicit_max_ttl=explicit), closer
 
 
 def longest(asked: Life, limits: Limits) -> timedelta:

@@ -4,8 +4,11 @@ What a login gives is of whoever signed in. What is made with it stems from them
 is made with that: an orphan, a token for another entity, a batch token, a wrapping token. It
 lives as long as all whom it stems from are there, and speaks for none of them.
 
-Trust   `makers` is in the row, under its MAC, and sealed in a batch token. Of a token from before
-        there were makers nobody can say.
+A login is let in by a role, a user or a secret id, and who made that could have logged in so too
+(`identity.entrances`): its token, and what is made with it, ends with them as well.
+
+Trust   `makers` and `let_in_by` are in the row, under its MAC, and sealed in a batch token. Of a
+        token from before they were kept nobody can say.
 """
 
 from __future__ import annotations
@@ -25,12 +28,16 @@ NOT_SIGNED_IN: Final = "this token was made for somebody else's name: sign in as
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Those who made a token, as they are now. `foreign`: it is of another entity than theirs."""
+    """Those who made a token, as they are now. `foreign`: it is of another entity than theirs.
+
+    `let_in_by` made what was logged in by: it ends with them, and is none of theirs otherwise.
+    """
 
     makers: tuple[str, ...] = ()
     foreign: bool = False
     person: bool = False  # one of them is
     ends_at: datetime | None = None
+    let_in_by: tuple[str, ...] = ()
 
 
 BY_NOBODY: Final = Made()
@@ -48,17 +55,45 @@ def stems_from(token: Token) -> tuple[str, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _There:
+    """Who they are now, whether one is a person, and when the first of them is over."""
+
+    ids: tuple[str, ...] = ()
+    person: bool = False
+    ends_at: datetime | None = None
+
+
 async def made_by(tx: Transaction, token: Token, now: datetime) -> Made | None:
-    """Return who made a token; None if one of them has left, is disabled, over or gone."""
-    makers = token.makers
-    if makers is None:
-        return BY_NOBODY
+    """Return who made a token, or what it was logged in by.
+
+    None if one of them has left, is disabled, over or gone.
+    """
+    makers, let_in_by = token.makers or (), token.let_in_by or ()
     if makers == (token.entity,):  # who is judged as the token's entity anyhow
-        return Made(makers)
+        by = _There(makers)
+    else:
+        judged = await _there(tx, makers, now)
+        if judged is None:
+            return None
+        by = judged
+    others = await _there(tx, let_in_by, now)
+    if others is None:
+        return None
+    return Made(
+        makers=by.ids,
+        foreign=bool(token.entity) and any(each != token.entity for each in by.ids),
+        person=by.person,
+        ends_at=min(filter(None, (by.ends_at, others.ends_at)), default=None),
+        let_in_by=others.ids,
+    )
+
+
+async def _there(tx: Transaction, entities: tuple[str, ...], now: datetime) -> _There | None:
     found: list[str] = []
     ends: list[datetime] = []
     person = False
-    for each in makers:
+    for each in entities:
         entity = await living(tx, each)
         if entity is None or entity.disabled:
             return None
@@ -70,8 +105,7 @@ async def made_by(tx: Transaction, token: Token, now: datetime) -> Made | None:
     end = min(ends, default=None)
     if end is not None and end <= now:
         return None
-    foreign = bool(token.entity) and any(each != token.entity for each in found)
-    return Made(tuple(dict.fromkeys(found)), foreign=foreign, person=person, ends_at=end)
+    return _There(tuple(dict.fromkeys(found)), person, end)
 
 
 def check_own(made: Made) -> None:

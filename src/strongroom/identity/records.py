@@ -23,7 +23,9 @@ class Token:
     `path` is where it was made ("auth/approle/login"); `role` what its method or token role
     called the rules; `alias` the subject there, for renewal.
     `makers` are the entities with whose tokens it was made, who signed in before all others
-    first; None for the token of a login, and for what root made.
+    first; None for the token of a login, and for what root made. `let_in_by` are the entities
+    who made what was logged in by (`identity.entrances`), of this token or of one that it stems
+    from; None for nobody.
     """
 
     lookup: bytes
@@ -51,6 +53,7 @@ class Token:
     environment: str
     mount: str  # uuid of the auth mount that made it
     makers: tuple[str, ...] | None = None
+    let_in_by: tuple[str, ...] | None = None
     entry: int | None = None
 
 
@@ -282,7 +285,10 @@ TOKENS = Register(
     "token",
     Token,
     key=("lookup",),
-    indexes=(("accessor",), ("parent",), ("entity",), ("expires_at",), ("path",), ("makers",)),
+    indexes=(
+        *(("accessor",), ("parent",), ("entity",), ("expires_at",), ("path",)),
+        *(("makers",), ("let_in_by",)),
+    ),
     guarded=True,
 )
 ENTITIES = Register("entity", Entity, key=("id",), indexes=(("name",),), guarded=True, kept=True)

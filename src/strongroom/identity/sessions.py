@@ -52,6 +52,11 @@ class Session:
     guarded: dict[str, str | None] = field(default_factory=dict)
 
     @property
+    def knowing(self) -> tuple[str, ...]:
+        """Whoever knows what is made with it: its makers, and who could have logged in so too."""
+        return tuple(dict.fromkeys((*self.makers, *self.made.let_in_by)))
+
+    @property
     def limited(self) -> bool:
         """Whether each request uses the token up a bit."""
         return self.token.uses > 0
@@ -111,7 +116,8 @@ def about(token: Token, made: Made = BY_NOBODY) -> frozenset[str]:
     Those are its own and those that it stems from.
     """
     own = token.lookup or token.parent
-    entities = (token.entity, *(token.makers or ()), *made.makers)
+    stems_from = (*(token.makers or ()), *(token.let_in_by or ()))
+    entities = (token.entity, *stems_from, *made.makers, *made.let_in_by)
     topics = {f"entity:{each}" for each in entities if each}
     return frozenset(topics | ({f"token:{own.hex()}"} if own else set()))
 
@@ -140,4 +146,5 @@ def actor_of(
         policies=policies,
         environment=",".join(sorted(environments)),
         makers=tuple(each for each in makers if each != token.entity),
+        let_in_by=tuple(each for each in token.let_in_by or () if each != token.entity),
     )

@@ -64,6 +64,7 @@ class Wanted:
     environment: str = ""
     mount: str = ""
     makers: tuple[str, ...] | None = None  # of what another token makes: `makers.stems_from` it
+    let_in_by: tuple[str, ...] | None = None
     helped_by: tuple[str, ...] = ()  # of a login: who could have signed in so; kept beside it
     kind: str = "service"
     id: str = ""  # a caller with sudo may choose the token's text
@@ -134,6 +135,7 @@ class Tokens:
             environment=wanted.environment,
             mount=wanted.mount,
             makers=wanted.makers,
+            let_in_by=wanted.let_in_by or None,
         )
 
     def _sealed(self, token: Token) -> str:

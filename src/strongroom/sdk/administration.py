@@ -16,6 +16,7 @@ ADMINISTRATION: Final = (
     "strongroom/environments/*",
     "strongroom/factors/rules/*",
     "strongroom/identity/settings",
+    "strongroom/leavers/entrances/*",
     "strongroom/people/*",
     "strongroom/registrations/+/approve",
     "strongroom/scim/*",

@@ -64,7 +64,8 @@ class Proof:
     `factors` are further factors which the method itself saw ("otp", "webauthn"), or which a
     provider vouches for whose word is trusted for that. A `workload` is no person. `set_by` are the
     entities who set what was shown, as far as the method knows: `Call.makers` and `Call.helped_by`
-    of then.
+    of then. `entrance` is the role or user that let them in, as `Opens.name` has it, where that is
+    not what `role` says.
     """
 
     alias: str
@@ -78,6 +79,7 @@ class Proof:
     factors: tuple[str, ...] = ()
     workload: bool = False
     set_by: tuple[str, ...] = ()
+    entrance: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,10 @@ class Forgetting(Protocol):
     """For methods that keep what somebody logs in with: a password, secret ids."""
 
     async def forget(self, call: Call, alias: str) -> int:
-        """Remove what lets this subject in; return how many things that were. Twice is once."""
+        """Remove what lets this subject in; return how many things that were. Twice is once.
+
+        What `Opens` names of it goes to `Call.dropped`.
+        """
         ...
 
     async def remembers(self, call: Call, alias: str) -> int:
@@ -188,4 +193,13 @@ class ForgettingMade(Protocol):
 
     async def remembers_made(self, call: Call, maker: str) -> int:
         """Return how many things that it made are there."""
+        ...
+
+
+@runtime_checkable
+class HandingOn(Protocol):
+    """For methods whose replies hold what others log in with, and may be wrapped: secret ids."""
+
+    async def handed(self, call: Call, path: str, data: Mapping[str, object]) -> None:
+        """Keep that `Call.makers` have opened what the reply to a request at a path held."""
         ...

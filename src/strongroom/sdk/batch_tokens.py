@@ -35,6 +35,7 @@ class BatchToken:
     parent: str = ""  # accessor of the token that it ends with; empty for an orphan
     mount: str = ""  # uuid of the auth method that it ends with
     makers: tuple[str, ...] = ()  # entities that it ends with, beside its own
+    let_in_by: tuple[str, ...] = ()  # the same: who made what it, or its parent, was logged in by
 
     @property
     def ends_at(self) -> datetime | None:
@@ -76,6 +77,7 @@ def batch_token_of(entry: LogEntry) -> BatchToken | None:
         parent=entry.token if created and own.get("orphan") is not True else "",
         mount=_text(own.get("token_mount")),
         makers=_texts(own.get("made_by")),
+        let_in_by=_texts(own.get("let_in_by")),
     )
 
 

@@ -175,6 +175,7 @@ class Call:
     mount: Mounted
     entity: str = ""  # entity id; empty when there is none (root, or before a login)
     makers: tuple[str, ...] = ()  # of what this request makes: its entity, and whom its token is of
+    dropped: list[str] = field(default_factory=list)  # `Opens.name` of what `forget` removed
     helped_by: tuple[str, ...] = ()  # entities who could have signed in as that entity themselves
     address: str = ""  # where the request came from, after trusted proxies
     certificates: tuple[bytes, ...] = ()  # the client's over TLS, its own first, DER; unverified
@@ -233,6 +234,27 @@ class Endpoint(Generic[Given]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Opens:
+    """What somebody logs in by and a route changes: a role, a user, an auth mount's configuration.
+
+    `name` is what `Proof.entrance` says at a login by it; empty where it concerns each login there.
+    `removed`: a delete removes it; otherwise that is a change like another. `shown` says whether a
+    read tells all that a login by it takes.
+    """
+
+    name: Callable[[Any], str]
+    removed: bool = True
+    shown: Callable[[Any, Any], Awaitable[bool]] | None = None
+
+
+def _whole_mount(_given: object) -> str:
+    return ""
+
+
+CONFIGURATION = Opens(name=_whole_mount)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """A path under the mount, and what can be done there.
 
@@ -241,6 +263,7 @@ class Route:
     create from an update; without it every write is an update (Vault's rule). `subjects` names
     the aliases whose credentials a change there touches: whoever may change them can become them.
     A change of what is `whole` concerns all of the mount, so it takes the right to reach all of it.
+    Of what it `opens`, the core keeps who wrote it: they know how to get in by it.
     Of two routes that fit, the one with more literal text wins.
     """
 
@@ -254,6 +277,7 @@ class Route:
     delete: Endpoint[Any] | None = None
     exists: Callable[[Any, Any], Awaitable[bool]] | None = None
     subjects: Callable[[Any, Any], Awaitable[Sequence[str]]] | None = None
+    opens: Opens | None = None
     sudo: bool = False
     open: bool = False
     whole: bool = False

@@ -118,9 +118,13 @@ def is_whole(entry: LogEntry) -> bool:
 
 
 def actors(entry: LogEntry) -> tuple[str, ...]:
-    """Return who an entry is of: its actor, and those who made the token that was used."""
-    makers = entry.own.get("makers")
-    made = [each for each in makers if isinstance(each, str)] if isinstance(makers, list) else []
+    """Return who an entry is of: its actor, and who made the token that was used.
+
+    Who made what that token was logged in by counts as well: it may have been them.
+    """
+    made: list[str] = []
+    for found in (entry.own.get("makers"), entry.own.get("let_in_by")):
+        made += [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
     return (entry.actor or "", *made)
 
 

@@ -8,7 +8,7 @@ Trust   The ending and what it ended are one commit, so its entry is there or no
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -17,7 +17,7 @@ from typing import Final
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import InputError
 from strongroom.sdk.control import Evidence, Item
-from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
+from strongroom.sdk.facts.identities import EntranceFact, PersonFact, WorkloadFact
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
 from strongroom.sdk.knowing import Same, actors
@@ -151,7 +151,8 @@ async def judged(
     first, _ = await evidence.log.stretch(period.start, period.end)
     live: dict[str, int | None] = {}
     async for token in evidence.tokens.live():
-        live |= {each: token.entry for each in (token.entity, *token.makers) if each}
+        of = (token.entity, *token.makers, *token.let_in_by)
+        live |= {each: token.entry for each in of if each}
     for index in leaving.cut:
         if index >= first:
             yield Item(f"entry {index}", None, "was cut: what it ended is not in it", (index,))
@@ -166,6 +167,30 @@ async def judged(
         if entity not in leaving.gone and not merged and row.since < period.end:
             proof = () if row.entry is None else (row.entry,)
             yield Item(row.subject, False, f"{row.why}, and no entry ended what it had", proof)
+    left = {entity: ended.entry.index for entity, ended in leaving.gone.items()}
+    for item in _ways_in(await evidence.identities.entrances(), left, names):
+        yield item
+
+
+def _ways_in(
+    entrances: Sequence[EntranceFact], left: Mapping[str, int], names: Mapping[str, str]
+) -> Iterator[Item]:
+    """Give an item for each way in that somebody made who has left, and who did not come back."""
+    for each in entrances:
+        proof = () if each.entry is None else (each.entry,)
+        if each.problem:
+            yield Item(each.name, None, f"not as it was written: {each.problem}", proof)
+            continue
+        for entity in each.known_to:
+            if entity not in left:
+                continue
+            subject = f"{each.name}, which {names.get(entity) or f'entity {entity}'} made"
+            shown = (left[entity], *proof)
+            if entity not in each.closed:
+                yield Item(subject, False, "they have left, and it still lets anybody in", shown)
+            else:
+                because = "lets in who is registered: nobody else has looked at it since they left"
+                yield Item(subject, None, because, shown)
 
 
 def _of_ending(subject: str, ended: Ended, since: datetime | None, *, holds: bool) -> Item:

@@ -21,6 +21,7 @@ Trust   A secret id is random and leaves the mount once, in the reply that made 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, ClassVar, Final
@@ -43,16 +44,17 @@ from strongroom.auth.approle.roles import (
     shown_role,
     store_role,
 )
-from strongroom.auth.approle.settings import OfRole, setting_routes, subjects_of
+from strongroom.auth.approle.settings import OfRole, name_of, setting_routes, subjects_of
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
 from strongroom.sdk.auth import Login, Proof, Subject, TokenRules
-from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route, Sent
+from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Opens, Page, Reply, Route, Sent
 from strongroom.sdk.rules import changed, rules_of
 from strongroom.sdk.workloads import short_lived, warn_of_long_life
 
 REFUSED: Final = "invalid role or secret ID"
+_MAKING: Final = ("secret-id", "custom-secret-id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,12 +159,14 @@ class AppRole:
                 write=Endpoint(RoleGiven, self.write_role, f"{event}.write"),
                 delete=Endpoint(OfRole, self.drop_role, f"{event}.delete"),
                 exists=self.has_role,
+                opens=Opens(name=name_of),
             ),
             Route(
                 path="role/{role_name}/role-id",
                 summary="The role id of a role.",
                 read=Endpoint(OfRole, self.show_role_id, "approle.role_id.read"),
                 write=Endpoint(RoleId, self.set_role_id, "approle.role_id.write"),
+                opens=Opens(name=name_of, shown=self.shows_all),
             ),
         )
 
@@ -234,11 +238,12 @@ class AppRole:
         warn_of_long_life(role, call.mount, call.warnings)
         rules = short_lived(rules_of(role), call.mount)
         metadata = {"role_name": role.name}
+        set_by: tuple[str, ...] = ()
         if role.bind_secret_id:
             spent = await secret_ids.spend(call, role, given.secret_id or Secret(""))
             if spent is None:
                 raise DeniedError(REFUSED)
-            metadata = spent.metadata | metadata
+            metadata, set_by = spent.metadata | metadata, spent.makers
             if spent.token_bound_cidrs:
                 rules = replace(rules, token_bound_cidrs=spent.token_bound_cidrs)
         return Proof(
@@ -248,6 +253,7 @@ class AppRole:
             role=role.name,
             metadata=metadata,
             workload=True,
+            set_by=set_by,
         )
 
     async def still_holds(self, call: Call, role: str, alias: str) -> TokenRules:
@@ -264,6 +270,7 @@ class AppRole:
             return 0
         found = await self.remembers(call, alias)
         await self._drop(call, role)
+        call.dropped.append(role.name)
         return found
 
     async def remembers(self, call: Call, alias: str) -> int:
@@ -278,6 +285,14 @@ class AppRole:
     async def remembers_made(self, call: Call, maker: str) -> int:
         """Count them."""
         return len(await secret_ids.made_by(call, maker))
+
+    async def handed(self, call: Call, path: str, data: Mapping[str, object]) -> None:
+        """Keep who else has a secret id: whoever opened what it was wrapped in."""
+        within, name, *rest = [*path.split("/"), "", ""]
+        role = await find_role(call, name) if within == "role" and rest[0] in _MAKING else None
+        secret = data.get("secret_id")
+        if role is not None and isinstance(secret, str) and secret:
+            await secret_ids.handed(call, role, digest_of(call, Secret(secret)))
 
     async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
         """Return roles by name."""
@@ -324,6 +339,10 @@ class AppRole:
     async def show_role_id(self, call: Call, given: OfRole) -> Reply:
         """Show a role's id."""
         return Reply({"role_id": (await fetch_role(call, given.role_name)).role_id})
+
+    async def shows_all(self, call: Call, given: OfRole) -> bool:
+        """Say whether its role id is all that a login by a role takes."""
+        return not (await fetch_role(call, given.role_name)).bind_secret_id
 
     async def set_role_id(self, call: Call, given: RoleId) -> None:
         """Give a role another role id."""

@@ -117,6 +117,19 @@ async def _forget_makers(call: Call, uid: str, digest: str, kept: SecretId) -> N
         await call.store.delete(maker_key(maker, uid, digest))
 
 
+async def handed(call: Call, role: Role, digest: str) -> None:
+    """Keep that more entities have a secret id, as if they had made it."""
+    kept = await find(call, role, digest)
+    if kept is None:
+        return
+    makers = tuple(dict.fromkeys((*kept.makers, *call.makers)))
+    if makers != kept.makers:
+        more = replace(kept, makers=makers)
+        await call.store.put(secret_key(role, digest), more, fingerprint=bytes.fromhex(digest))
+        for maker in makers:
+            await call.store.put(maker_key(maker, role.uid, digest), value=True)
+
+
 async def made_by(call: Call, maker: str) -> list[tuple[str, str, SecretId]]:
     """Return the secret ids that somebody made: uid of the role, digest, and what is kept."""
     found: list[tuple[str, str, SecretId]] = []

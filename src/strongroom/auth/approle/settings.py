@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 from strongroom.auth.approle.records import Settings
 from strongroom.auth.approle.roles import fetch_role, find_role, shown_role, store_role
 from strongroom.base.errors import InputError
-from strongroom.sdk.engine import Call, Endpoint, Help, Reply, Route, Sent
+from strongroom.sdk.engine import Call, Endpoint, Help, Opens, Reply, Route, Sent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,11 @@ async def subjects_of(call: Call, given: OfRole) -> tuple[str, ...]:
     """Return the aliases of the role that a path is about: its role id, and one it is to get."""
     role, wanted = await find_role(call, given.role_name), getattr(given, "role_id", None)
     return tuple({role.role_id if role else "", wanted or ""} - {""})
+
+
+def name_of(given: OfRole) -> str:
+    """Return the name that a login's proof has of the role."""
+    return given.role_name.lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,7 @@ class Setting:
             read=Endpoint(OfRole, self.show, f"{event}.read"),
             write=None if self.fixed else change,
             delete=None if self.fixed else reset,
+            opens=Opens(name=name_of, removed=False),
         )
 
     async def show(self, call: Call, given: OfRole) -> Reply:

@@ -45,7 +45,19 @@ from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
 from strongroom.sdk.auth import Login, Proof, TokenRules
-from strongroom.sdk.engine import Call, Endpoint, Help, Json, Nothing, Page, Reply, Route, Sent
+from strongroom.sdk.engine import (
+    CONFIGURATION,
+    Call,
+    Endpoint,
+    Help,
+    Json,
+    Nothing,
+    Opens,
+    Page,
+    Reply,
+    Route,
+    Sent,
+)
 from strongroom.sdk.rules import NAME, changed, rules_of, settled, shown_rules, valid_name
 from strongroom.sdk.web import Web
 from strongroom.sdk.workloads import known_aliases, remember, short_lived, warn_of_long_life
@@ -177,6 +189,7 @@ class Aws:
                 write=Endpoint(ClientGiven, self.write_client, "aws.config.write"),
                 delete=Endpoint(Nothing, self.drop_client, "aws.config.delete"),
                 subjects=known_aliases,
+                opens=CONFIGURATION,
             ),
             Route(
                 path="config/identity",
@@ -195,6 +208,7 @@ class Aws:
                 delete=Endpoint(OfRole, self.drop_role, "aws.role.delete"),
                 exists=self.has_role,
                 subjects=known_aliases,
+                opens=Opens(name=lambda given: given.key),
             ),
         )
 
@@ -250,6 +264,7 @@ class Aws:
             rules=short_lived(rules_of(role), call.mount),
             display=principal.name,
             role=Bound(role=role.name, principal=principal).written(),
+            entrance=role.name,
             metadata=metadata,
             alias_metadata={name: metadata[name] for name in identity.iam_metadata},
             workload=True,

@@ -59,7 +59,7 @@ from strongroom.auth.cert.records import (
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.network import admits
 from strongroom.sdk.auth import Login, Proof, TokenRules
-from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route, Sent
+from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Opens, Page, Reply, Route, Sent
 from strongroom.sdk.rules import NAME, changed, rules_of, settled, shown_rules, valid_name
 from strongroom.sdk.workloads import (
     ending,
@@ -184,6 +184,7 @@ class Cert:
                 write=Endpoint(RoleGiven, self.write_role, "cert.role.write"),
                 delete=Endpoint(OfName, self.drop_role, "cert.role.delete"),
                 subjects=known_aliases,
+                opens=Opens(name=lambda given: given.key),
             ),
             Route(
                 path="crls",
@@ -228,6 +229,7 @@ class Cert:
             rules=ending(short_lived(rules_of(role), call.mount), left),
             display=role.display_name or role.name,
             role=judged.binding.written(),
+            entrance=role.name,
             metadata=metadata,
             alias_metadata=metadata if config.enable_identity_alias_metadata else {},
             workload=True,

@@ -50,6 +50,7 @@ from strongroom.auth.jwt.keys import ALGORITHMS, PublicKey, is_signed
 from strongroom.auth.jwt.provider import Providers
 from strongroom.auth.jwt.recipes import recipe_routes
 from strongroom.auth.jwt.roles import (
+    ROLE,
     OfRole,
     Role,
     RoleGiven,
@@ -66,7 +67,16 @@ from strongroom.base.errors import DeniedError, InputError
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
 from strongroom.sdk.auth import Login, Proof, Subject, TokenRules
-from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route
+from strongroom.sdk.engine import (
+    CONFIGURATION,
+    Call,
+    Endpoint,
+    Help,
+    Nothing,
+    Page,
+    Reply,
+    Route,
+)
 from strongroom.sdk.rules import changed, rules_of
 from strongroom.sdk.web import Web
 from strongroom.sdk.workloads import known_aliases, remember, short_lived
@@ -103,6 +113,7 @@ class JwtAuth:
                 read=Endpoint(Nothing, self._settings.show, "jwt.config.read"),
                 write=Endpoint(ConfigGiven, self._settings.write, "jwt.config.write"),
                 subjects=known_aliases,
+                opens=CONFIGURATION,
             ),
             Route(
                 path="role",
@@ -117,6 +128,7 @@ class JwtAuth:
                 delete=Endpoint(OfRole, self.drop_role, f"{event}.delete"),
                 exists=self.has_role,
                 subjects=known_aliases,
+                opens=ROLE,
             ),
             *recipe_routes(),
             Route(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Final
 
 from strongroom.auth.jwt.issuers import GITHUB
-from strongroom.auth.jwt.roles import OfRole, Role, store_role
+from strongroom.auth.jwt.roles import ROLE, OfRole, Role, store_role
 from strongroom.base.errors import InputError
 from strongroom.sdk.auth import TokenRules
 from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Reply, Route
@@ -167,6 +167,7 @@ def _route(name: str, given: type[Recipe], said: str) -> Route:
         summary=f"Write a role: {said}",
         write=Endpoint(given, _writer(name), "jwt.role.write"),
         subjects=known_aliases,
+        opens=ROLE,
     )
 
 

@@ -18,7 +18,7 @@ from strongroom.auth.jwt.settings import Config, find_config
 from strongroom.auth.jwt.token import Leeways
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.sdk.auth import TokenRules
-from strongroom.sdk.engine import Call, Help, Sent
+from strongroom.sdk.engine import Call, Help, Opens, Sent
 from strongroom.sdk.rules import NAME, settled, shown_rules, valid_name
 from strongroom.sdk.workloads import warn_of_long_life
 
@@ -110,6 +110,13 @@ class OfRole:
     """For paths that end in a role's name."""
 
     name: Annotated[str, Help("Role name; case does not matter.", least=1, most=512)]
+
+
+def _name_of(given: OfRole) -> str:
+    return given.name.lower()
+
+
+ROLE: Final = Opens(name=_name_of)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,18 @@ from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
 from strongroom.sdk.auth import Login, Proof, TokenRules
-from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route, Sent
+from strongroom.sdk.engine import (
+    CONFIGURATION,
+    Call,
+    Endpoint,
+    Help,
+    Nothing,
+    Opens,
+    Page,
+    Reply,
+    Route,
+    Sent,
+)
 from strongroom.sdk.rules import NAME, changed, rules_of, settled, shown_rules, valid_name
 from strongroom.sdk.web import Web
 from strongroom.sdk.workloads import known_aliases, remember, short_lived, warn_of_long_life
@@ -114,6 +125,7 @@ class Kubernetes:
                 read=Endpoint(Nothing, self.show_config, "kubernetes.config.read"),
                 write=Endpoint(Config, self.write_config, "kubernetes.config.write"),
                 subjects=known_aliases,
+                opens=CONFIGURATION,
             ),
             Route(
                 path="role",
@@ -128,6 +140,7 @@ class Kubernetes:
                 delete=Endpoint(OfRole, self.drop_role, "kubernetes.role.delete"),
                 exists=self.has_role,
                 subjects=known_aliases,
+                opens=Opens(name=lambda given: given.key),
             ),
         )
 
@@ -165,6 +178,7 @@ class Kubernetes:
             rules=short_lived(rules_of(role), call.mount),
             display=f"{account.namespace}-{account.name}",
             role=Bound(role=role.name, account=account).written(),
+            entrance=role.name,
             metadata={**metadata, "role": role.name},
             alias_metadata=metadata,
             workload=True,

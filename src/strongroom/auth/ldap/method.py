@@ -37,7 +37,17 @@ from strongroom.base.errors import DeniedError, InputError, NotFoundError, Upstr
 from strongroom.base.network import admits
 from strongroom.base.secret import Secret
 from strongroom.sdk.auth import Login, Proof, TokenRules
-from strongroom.sdk.engine import Call, Endpoint, Help, Nothing, Page, Reply, Route, Sent
+from strongroom.sdk.engine import (
+    CONFIGURATION,
+    Call,
+    Endpoint,
+    Help,
+    Nothing,
+    Page,
+    Reply,
+    Route,
+    Sent,
+)
 from strongroom.sdk.rules import changed, policy_names, rules_of, settled, shown_rules
 from strongroom.sdk.workloads import known_aliases, remember
 
@@ -110,6 +120,7 @@ class Ldap:
                 read=Endpoint(Nothing, self.show_config, "ldap.config.read"),
                 write=Endpoint(ConfigGiven, self.write_config, "ldap.config.write"),
                 subjects=known_aliases,
+                opens=CONFIGURATION,
             ),
             Route(
                 path="users",

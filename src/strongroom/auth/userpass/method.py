@@ -34,7 +34,7 @@ from strongroom.crypto.errors import PasswordError
 from strongroom.crypto.hashing import LOGIN, PASSWORD, Hashing
 from strongroom.crypto.passwords import decoy, hash_password, needs_rehash, verify_password
 from strongroom.sdk.auth import Login, Proof, Subject, TokenRules
-from strongroom.sdk.engine import Call, Endpoint, Help, Page, Reply, Route, Sent
+from strongroom.sdk.engine import Call, Endpoint, Help, Opens, Page, Reply, Route, Sent
 from strongroom.sdk.rules import (
     NAME,
     changed,
@@ -127,6 +127,7 @@ class Userpass:
     def routes(self) -> tuple[Route, ...]:
         """Return the paths that manage users."""
         event = "userpass.user"
+        opens = Opens(name=lambda given: given.name)
         return (
             Route(
                 path="users",
@@ -141,18 +142,21 @@ class Userpass:
                 delete=Endpoint(Username, self.drop_user, f"{event}.delete"),
                 exists=self.has_user,
                 subjects=self.subjects_of,
+                opens=opens,
             ),
             Route(
                 path="users/{username}/password",
                 summary="Change a user's password.",
                 write=Endpoint(NewPassword, self.set_password, f"{event}.password"),
                 subjects=self.subjects_of,
+                opens=opens,
             ),
             Route(
                 path="users/{username}/policies",
                 summary="Change a user's policies.",
                 write=Endpoint(Policies, self.set_policies, f"{event}.policies"),
                 subjects=self.subjects_of,
+                opens=opens,
             ),
         )
 
@@ -214,6 +218,7 @@ class Userpass:
         found = await self.remembers(call, alias)
         if found:
             await call.store.delete(_key(alias))
+            call.dropped.append(alias)
         return found
 
     async def remembers(self, call: Call, alias: str) -> int:

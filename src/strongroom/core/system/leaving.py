@@ -9,21 +9,31 @@ Trust   `leavers` is for a personnel system: whoever may write there can end any
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.leaver_check import look
-from strongroom.core.offboarding import measure, offboard
+from strongroom.core.offboarding import Offboarded, measure, offboard
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import check_unbound
 from strongroom.core.system.people import ById, listed, moment, writable
+from strongroom.identity.entrances import (
+    ENTRANCES,
+    Entrance,
+    entrance_name,
+    may_take_over,
+    take_over,
+)
 from strongroom.identity.leaving import LEAVERS, Leaver
 from strongroom.identity.people import LEFT
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Person
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Page, Reply, Route
+
+ONLY_A_PERSON = "another person who is registered answers for it, signed in as themselves"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +50,14 @@ class Leaving(ById):
     """Who leaves."""
 
     reason: Annotated[str, Help("Why; it stands in the row.", most=1024)] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """Which way in: the auth mount, and the name of the role or user there."""
+
+    mount: Annotated[str, Help("Path of the auth mount.", least=1, most=512)]
+    name: Annotated[str, Help("Name of the role or user; left out, its configuration.")] = ""
 
 
 class LeavingRoutes:
@@ -72,6 +90,16 @@ class LeavingRoutes:
                 summary="Look for what leavers still have, without ending it.",
                 read=Endpoint(Nothing, self.check, "leaver.check"),
             ),
+            Route(
+                path="leavers/entrances",
+                summary="Roles, users and configurations that somebody wrote who has left.",
+                read=Endpoint(Nothing, self.entrances, "leaver.entrances"),
+            ),
+            Route(
+                path="leavers/entrances/confirm",
+                summary="Say that one of them is right, and answer for it from now on.",
+                write=Endpoint(Confirmed, self.confirm, "leaver.entrance.confirm"),
+            ),
         )
 
     async def leave(self, call: SystemCall, given: Leaving) -> Reply:
@@ -93,11 +121,12 @@ class LeavingRoutes:
             check_unbound(call)
         else:
             await writable(call, entity)
-        leaver = await end_access(self._server, call, entity, why)
+        gone = await end_access(self._server, call, entity, why)
         owned, _ = await call.transaction.examine(WORKLOADS, owner=entity)
         orphans = sorted(row.entity for row in owned if row.left_at is None)
         call.details["orphans"] = orphans
-        return Reply({**shown(leaver), "workloads_without_owner": orphans})
+        left = {"workloads_without_owner": orphans, "entrances": list(gone.closed)}
+        return Reply({**shown(gone.leaver), **left})
 
     async def ids(self, call: SystemCall, given: Page) -> Reply:
         rows, _ = await call.transaction.examine(LEAVERS)
@@ -106,17 +135,62 @@ class LeavingRoutes:
     async def check(self, call: SystemCall, _: Nothing) -> Reply:
         found = await look(self._server, call.transaction, call.now)
         call.details |= {"looked_at": found.looked_at, "missed": len(found.missed)}
-        return Reply({"looked_at": found.looked_at, "missed": found.missed})
+        call.details["to_look_at"] = found.to_look_at
+        shown = {"missed": found.missed, "to_look_at": found.to_look_at}
+        return Reply({"looked_at": found.looked_at, **shown})
+
+    async def entrances(self, call: SystemCall, _: Nothing) -> Reply:
+        rows, broken = await call.transaction.examine(ENTRANCES)
+        paths = await self._paths(call)
+        closed = [shown_entrance(row, paths) for row in rows if row.refused_for]
+        return Reply({"entrances": closed, "changed": [each.problem for each in broken]})
+
+    async def confirm(self, call: SystemCall, given: Confirmed) -> Reply:
+        """Let who asks answer for a way in of somebody who has left."""
+        check_unbound(call)
+        tx, session = call.transaction, call.session
+        wanted = f"{given.mount.strip('/').removeprefix('auth/')}/"
+        live = (await self._server.views.mounts(tx)).by_path.get(f"auth/{wanted}")
+        if live is None:
+            raise NotFoundError
+        row = await tx.get(ENTRANCES, live.row.uuid, given.name)
+        if row is None or not row.refused_for:
+            raise NotFoundError
+        if session is None or not session.person or session.made.makers or session.made.let_in_by:
+            raise InputError("", ONLY_A_PERSON)
+        by = (session.token.entity,)
+        if not await may_take_over(tx, row, by, call.now):
+            raise InputError("", ONLY_A_PERSON)
+        take_over(tx, row, by)
+        name = entrance_name(f"auth/{wanted}", given.name)
+        call.details |= {"entrance": name, "of": list(row.refused_for)}
+        return Reply()
+
+    async def _paths(self, call: SystemCall) -> dict[str, str]:
+        mounts = (await self._server.views.mounts(call.transaction)).by_path
+        return {live.row.uuid: path for path, live in mounts.items()}
 
 
-async def end_access(server: Server, call: SystemCall, entity: str, why: str) -> Leaver:
+async def end_access(server: Server, call: SystemCall, entity: str, why: str) -> Offboarded:
     """Offboard somebody for a caller; the entry says what ended, and in what time."""
     by = call.actor.id
-    leaver = await offboard(server, call.transaction, entity, call.now, by=by, why=why)
-    call.details |= {"entity": entity, "kind": leaver.kind, "ended": leaver.ended}
+    gone = await offboard(server, call.transaction, entity, call.now, by=by, why=why)
+    call.details |= gone.details
     began = call.request.began
-    call.after_commit(lambda: server.pipeline.behind(measure(server, leaver, began)))
-    return leaver
+    call.after_commit(lambda: server.pipeline.behind(measure(server, gone.leaver, began)))
+    return gone
+
+
+def shown_entrance(row: Entrance, paths: Mapping[str, str]) -> dict[str, object]:
+    """Return a way in of somebody who has left as replies show it."""
+    return {
+        "mount": paths.get(row.mount, row.mount),
+        "name": row.name,
+        "makers": list(row.makers),
+        "readers": list(row.readers),
+        "refused_for": list(row.refused_for),
+        "since": moment(row.refused_at),
+    }
 
 
 def shown(leaver: Leaver) -> dict[str, object]:

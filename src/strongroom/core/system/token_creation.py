@@ -8,7 +8,10 @@ Differs A child that its role binds to no network keeps its parent's. What a rol
         caps its life. An id of the caller's own choice is kept as every other is, under a keyed
         digest, so there is nothing to warn of. An orphan outlives its parent, but not the entity
         that made it: deleted, disabled, left or over, it takes along what it made, of whatever
-        entity, and that is refused where a person would be asked for a fresh factor.
+        entity, and that is refused where a person would be asked for a fresh factor. What a
+        registered person makes is over with the absolute limit of the session that it began with,
+        orphan, batch or periodic, and says so (`warnings`) where more was asked for; for a
+        registered workload, through an alias, its own limits hold.
         A root token is no orphan: no parameter, path or role makes one. Who needs a root token
         that outlives the one they have needs a quorum (`sys/generate-root`).
 Trust   A child is bound to every environment that its parent is bound to, orphan or not. The
@@ -35,17 +38,19 @@ from strongroom.core.system.alerts import ROOT_CHILD
 from strongroom.core.system.token_roles import TokenRole
 from strongroom.identity.admission import NotAdmittedError, admit
 from strongroom.identity.entities import ENVIRONMENT, Known, check_metadata, entity_of
-from strongroom.identity.lifetimes import Life, at_issue
+from strongroom.identity.lifetimes import Life, at_issue, bounded
 from strongroom.identity.makers import stems_from
-from strongroom.identity.records import Entity
+from strongroom.identity.records import WORKLOADS, Entity
 from strongroom.identity.sessions import Session
 from strongroom.identity.shown import auth_of
+from strongroom.identity.sign_ins import limits as limits_now
 from strongroom.identity.standing import environment_of, stand
 from strongroom.identity.tokens import Wanted, kept
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Help, Reply
 from strongroom.sdk.rules import check_policy_names
 
+SHORTEST = timedelta(seconds=1)
 UNASSIGNABLE = ("response-wrapping", "control-group")
 NEEDS_QUORUM = "a root token that outlives the one which made it needs a quorum: sys/generate-root"
 _NOT_SHOWN = re.compile(r"[^a-zA-Z0-9-]")
@@ -151,6 +156,9 @@ class TokenCreation:
         if policies == ("root",) and not life.ttl:
             life = replace(life, ttl=life.explicit_max_ttl)
         limits = await token_limits(self._server.views, making.call.transaction)
+        most = await self._session_left(making, entity)
+        if most is not None:
+            life, limits = bounded(life, limits, most, making.call.warnings)
         endless = policies == ("root",) and not (life.ttl or life.period)
         path = making.call.request.path
         return Wanted(
@@ -169,6 +177,7 @@ class TokenCreation:
             role=making.role_name,
             environment=await self._environment(making, entity),
             makers=stems_from(parent) or None,
+            let_in_by=parent.let_in_by,
             kind="batch" if making.batch else "service",
             id="" if making.batch else asked.id,
         )
@@ -200,6 +209,25 @@ class TokenCreation:
         if wanted.environment:
             call.details["bound_to"] = wanted.environment
         return Reply(fields={"auth": auth_of(issued, standing)})
+
+    async def _session_left(self, making: Making, entity: Entity | None) -> timedelta | None:
+        """Return how long a token lives at most that a person makes: as long as their session.
+
+        None for what no person made, and for a registered workload's, which has limits of its own.
+        """
+        call, parent = making.call, making.parent
+        if not (parent.person or parent.made.person):
+            return None
+        tx, now, token = call.transaction, call.now, parent.token
+        if entity is not None and await tx.get(WORKLOADS, entity.id) is not None:
+            return None
+        limits = await limits_now(tx)
+        ends = now + limits.longest
+        if parent.sign_in is not None:
+            ends = parent.sign_in.ends_at or parent.sign_in.opened_at + limits.longest
+        elif token.explicit_max_ttl:  # made so itself
+            ends = min(ends, token.issued_at + token.explicit_max_ttl)
+        return max(ends - now, SHORTEST)
 
     # -- entity and environment
 

@@ -10,7 +10,7 @@ Trust   Whoever has the wrapping token has what it wraps, once. That an opened t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, NoReturn
 
@@ -23,9 +23,11 @@ from strongroom.core.envelope import envelope
 from strongroom.core.fields import members
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
-from strongroom.core.wrapping import Wrapped, wrap_info
+from strongroom.core.system.token import plugin_call
+from strongroom.core.wrapping import Stems, Wrapped, wrap_info
 from strongroom.identity.makers import stems_from
 from strongroom.identity.records import Token
+from strongroom.sdk.auth import HandingOn
 from strongroom.sdk.engine import Endpoint, Help, Json, Reply, Route, Whole
 
 INVALID = "wrapping token is not valid or does not exist"
@@ -113,7 +115,23 @@ class WrappingRoutes:
         if call.request.wrap_ttl is not None:
             return await self._again(call, token, wrapped, call.request.wrap_ttl, call.request.path)
         await self._wrapping.spend(call.transaction, token, wrapped, call.now)
+        await self._handed(call, wrapped)
         return Reply(raw=wrapped.body.raw)
+
+    async def _handed(self, call: SystemCall, wrapped: Wrapped) -> None:
+        """Tell the auth method that made what is inside who has it now, as far as one can know."""
+        found = (await self._server.views.mounts(call.transaction)).find(wrapped.creation_path)
+        if call.session is None or found is None:
+            return
+        live, path = found
+        method = live.plugin
+        if not isinstance(method, HandingOn):
+            return
+        inside = msgspec.json.decode(wrapped.body.raw)
+        data = inside.get("data") if isinstance(inside, dict) else None
+        if isinstance(data, dict):
+            asked = replace(plugin_call(call, live), makers=call.session.knowing)
+            await method.handed(asked, path, data)
 
     async def rewrap(self, call: SystemCall, given: WrappingToken) -> Reply:
         token, wrapped = await self._open(call, given.token or call.request.token)
@@ -125,7 +143,10 @@ class WrappingRoutes:
         """Wrap the same thing anew, and end the token that it was wrapped in."""
         tx = call.transaction
         makers = (*(token.makers or ()), *_asking(call))
-        issued = self._wrapping.issue(tx, wrapped.body.raw, path, ttl, call.now, makers=makers)
+        asking = () if call.session is None else call.session.token.let_in_by or ()
+        let_in_by = tuple(dict.fromkeys((*(token.let_in_by or ()), *asking))) or None
+        of = Stems(makers, let_in_by)
+        issued = self._wrapping.issue(tx, wrapped.body.raw, path, ttl, call.now, of=of)
         await self._wrapping.spend(tx, token, wrapped, call.now)
         call.details["new_wrapping_accessor"] = issued.token.accessor
         fields = {"wrap_info": wrap_info(issued, path, ttl, call.now, _accessor_in(wrapped))}

@@ -27,6 +27,7 @@ class LiveToken:
     entry: int | None
     entity: str = ""
     makers: tuple[str, ...] = ()  # entities with whose tokens it was made
+    let_in_by: tuple[str, ...] = ()  # entities who made what it was logged in by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,21 @@ class SecretIdFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntranceFact:
+    """A role, a user or a configuration to log in by, and who knows how.
+
+    For those in `closed`, who have left, it lets in nobody but who is registered. `problem`: the
+    row is not as it was written, and it lets nobody in.
+    """
+
+    name: str
+    known_to: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    entry: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FreshFactor:
     """A rule that asks people for a fresh factor, as it holds now. `kinds` empty: any."""
 
@@ -130,6 +145,10 @@ class Identities(Protocol):
 
     def secret_ids(self) -> AsyncIterator[SecretIdFact]:
         """Give every secret id of every AppRole mount."""
+        ...
+
+    async def entrances(self) -> Sequence[EntranceFact]:
+        """Return what is known of who made roles, users and configurations of auth mounts."""
         ...
 
     async def step_up(self, path: str, operation: str) -> Sequence[FreshFactor]:

@@ -13,7 +13,10 @@ from strongroom.storage.database import UnsafeDatabaseError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-STEPS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+STEPS = (
+    *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
+    *("0011", "0012"),
+)
 HEAD = STEPS[-1]
 SELECT_VERSION = "SELECT version_num FROM alembic_version"
 
