@@ -26,6 +26,7 @@ from strongroom.core.server import Server
 from strongroom.core.system.holders import Holder, Holders, Known
 from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import Capability, asks
+from strongroom.identity.policy.questions import may
 from strongroom.identity.policy.rights import Class, Judged
 from strongroom.identity.records import (
     ALIASES,
@@ -44,6 +45,7 @@ from strongroom.storage.guard import Broken
 from strongroom.storage.transaction import Transaction
 
 TURN: Final = 200  # holders between two turns of others
+FEW: Final = 64  # classes that are judged one by one
 _TABLES: Final = (
     *(ENTITIES, ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS, GROUPS, GROUP_MEMBERS),
     *(POLICIES, MOUNTS, ENVIRONMENTS),
@@ -66,13 +68,14 @@ class Crowd:
     holders: dict[str, Holder] = field(default_factory=dict)  # by subject
     by_class: dict[Class, list[Holder]] = field(default_factory=lambda: defaultdict(list))
     _judged: Judged | None = None
+    _new: dict[Class, None] = field(default_factory=dict)  # that are not among the judged yet
 
     def add(self, holder: Holder) -> None:
         """Take one more."""
         self.holders[holder.subject] = holder
         held = self.by_class[holder.rules]
         if not held:
-            self._judged = None
+            self._new[holder.rules] = None
         held.append(holder)
 
     def drop(self, subject: str) -> None:
@@ -82,15 +85,20 @@ class Crowd:
         held.remove(holder)
         if not held:
             del self.by_class[holder.rules]
-            self._judged = None
+            self._new.pop(holder.rules, None)
 
     def may(
         self, capability: Capability, path: str
     ) -> Iterator[tuple[Decision, frozenset[str], Iterable[Class]]]:
         """Judge one path for all; those of whom no rule matches are left out."""
-        if self._judged is None:
+        if self._judged is None or len(self._new) > FEW:
             self._judged = Judged(self.by_class)
-        return self._judged.may(capability, path)
+            self._new.clear()
+        for decision, bound, classes in self._judged.may(capability, path):
+            here = [e for e in classes if e in self.by_class and e not in self._new]
+            yield decision, bound, here
+        for each in self._new:
+            yield may(each.acl, capability, path), each.bound, (each,)
 
 
 @dataclass(slots=True, kw_only=True)
