@@ -20,6 +20,7 @@ from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.everybody import Everybody, Present
 from strongroom.core.system.holders import Holder, Holders
+from strongroom.core.system.then import Then
 from strongroom.core.system.whole_matrix import Whole, WholeMatrix
 from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import BY_NAME, EVERYTHING, Capability, asks, names
@@ -82,6 +83,7 @@ class AccessRoutes:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._present = Present(server)
+        self._then = Then(server)
         self._whole = WholeMatrix(server)
 
     def routes(self) -> tuple[Route, ...]:
@@ -191,7 +193,7 @@ class AccessRoutes:
     async def _of(self, call: SystemCall, at: datetime | None) -> Everybody:
         """Return everybody as of a moment; now, where none is named."""
         if at is not None:
-            raise InputError("at", "not known")
+            return await self._then.read(call, at)
         return await self._present.read(call)
 
     async def matrix(self, call: SystemCall, given: Matrix) -> Reply:
