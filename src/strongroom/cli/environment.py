@@ -57,6 +57,11 @@ def read(session: Session, name: str) -> None:
     help="Whether it refuses those of other environments.",
 )
 @click.option("--open/--no-open", default=None, help="Whether those bound to none get in too.")
+@click.option(
+    "--people",
+    type=click.Choice(["standing", "granted"]),
+    help="What lets people in: their policies, or grants alone.",
+)
 @click.option("--description", metavar="TEXT")
 @in_session
 def write(session: Session, /, *, name: str, paths: tuple[str, ...], **given: Any) -> None:

@@ -58,6 +58,14 @@ ENTRIES = {
     "registration": _entry(
         "registration:registration", "Ask for an identity; decide on one.", _ACCESS
     ),
+    "request": _entry("governance:request", "Ask for access, for a while.", _ACCESS),
+    "requests": _entry("governance:requests", "What was asked for, and its approvals.", _ACCESS),
+    "approve": _entry("governance:approve", "Approve a request.", _ACCESS),
+    "deny": _entry("governance:deny", "Deny a request.", _ACCESS),
+    "grants": _entry("governance:grants", "What was granted, and what is left.", _ACCESS),
+    "approval-rule": _entry(
+        "approval_rule:approval_rule", "Who must approve what is asked for.", _ACCESS
+    ),
     "secrets": _entry("mounts:secrets", "Secrets engines and where they are mounted.", _ACCESS),
     "auth": _entry("mounts:auth", "Auth methods and where they are mounted.", _ACCESS),
     "server": _entry("server:server", "Run the server.", _RUNNING),

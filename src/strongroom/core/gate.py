@@ -43,6 +43,9 @@ ASKED = {
 LOG_IN_AGAIN = (
     "log in again: what this token's owner may do now asks for a factor that its login did not show"
 )
+ASK_FOR_IT = (
+    "permission denied: here people are served by a grant alone; ask for one: strongroom request"
+)
 LISTS = (Operation.LIST, Operation.SCAN)
 _logger = logging.getLogger("strongroom")
 _BOTH = Capability.CREATE | Capability.UPDATE
@@ -129,7 +132,7 @@ class Gate:
         if attempt.match is not None and attempt.match.bound.route.sudo and not decision.sudo:
             attempt.reason = "sudo is needed"
             raise DeniedError
-        await self._guard(attempt, session, asked)
+        await self._guard(attempt, session, asked, decision)
         attempt.unconditional = not decision.conditional and _by_path_alone(attempt, session)
         if incoming.operation in LISTS:
             _bound_page(attempt, decision)
@@ -153,7 +156,9 @@ class Gate:
             guardrails = await self.views.guardrails(attempt.transaction)
             await self._step_up(attempt, session, ASKED[incoming.operation], guardrails)
 
-    async def _guard(self, attempt: Attempt, session: Session, asked: Asked) -> None:
+    async def _guard(
+        self, attempt: Attempt, session: Session, asked: Asked, decision: Decision
+    ) -> None:
         guardrails = await self.views.guardrails(attempt.transaction)
         refused = guardrails.check(session, attempt.incoming.path, asked)
         refused = refused or self._refused_whole(attempt, session, guardrails)
@@ -161,8 +166,19 @@ class Gate:
         if refused is not None:
             attempt.guardrail = attempt.reason = refused
             raise DeniedError
+        if not decision.granted:
+            self._check_granted(attempt, session, asked, guardrails)
         if session.steps_up:
             await self._step_up(attempt, session, asked, guardrails)
+
+    def _check_granted(
+        self, attempt: Attempt, session: Session, asked: Asked, guardrails: Guardrails
+    ) -> None:
+        """Refuse what only policies allow, where people are served by grants alone."""
+        needs = guardrails.check_granted(session, attempt.incoming.path, asked)
+        if needs is not None:
+            attempt.guardrail = attempt.reason = f"granted:{needs}"
+            raise DeniedError(ASK_FOR_IT) if session.person else DeniedError()
 
     async def _step_up(
         self, attempt: Attempt, session: Session, asked: Asked, guardrails: Guardrails

@@ -7,6 +7,9 @@ Environment isolation  A path belongs to an environment if one of its patterns m
 Reach   A list is of what lies behind a slash: it is judged as if it had one. A scan shows all
         that lies below its path: it is refused where any of that is out of reach. A list from
         above the boundary shows the name of a folder at most, and is allowed.
+People by grant  Where an environment says so (`people` is "granted"), policies alone let in
+        registered, active workloads and nobody else: a person, a root token, whoever is not
+        registered is served there by a grant, for as long as it lasts.
 Lost    An environment whose row is not as it was written, or gone, is closed to everybody until
         it is written anew or deleted; without the roll of them all, so is whatever is not the
         server's own. An identity that is bound to an environment which is lost, or of which there
@@ -30,6 +33,7 @@ from strongroom.identity.sessions import Session
 
 OWN = ("sys/", "auth/token/", "identity/", "strongroom/", "cubbyhole/")  # no boundary crosses them
 REMEMBERED = 2048
+STANDING, GRANTED = "standing", "granted"  # what lets people into an environment
 _LISTS = (Operation.LIST, Operation.SCAN)
 
 
@@ -75,6 +79,7 @@ class Guardrails:
             Boundary(e, tuple(shape(p) for p in e.paths), why)
             for e, why in (*sound, *((each.environment, each.problem) for each in lost))
         )
+        self.by_grant = tuple(b for b in self.boundaries if b.environment.people == GRANTED)
 
     def environments_of(
         self, path: str, operation: Operation = Operation.READ
@@ -100,6 +105,25 @@ class Guardrails:
         for name in sorted(bound - self.names):
             return f"environment:{name}: there is none of this name as it was written"
         return None
+
+    def granted_only(self, path: str, operation: Operation = Operation.READ) -> str | None:
+        """Name an environment that a request reaches into, where people need a grant; or None."""
+        if not self.by_grant:
+            return None
+        reached = reach(path, operation)
+        return next((b.environment.name for b in self.by_grant if b.meets(reached)), None)
+
+    def left_to_people(self, path: str, held: Capability, granted: Capability) -> Capability:
+        """Return what of some capabilities is left to a person, of whom some were granted."""
+        if not self.by_grant:
+            return held
+        kept = Capability.NONE
+        for flag in EVERYTHING & held:
+            if flag & granted or self.granted_only(path, asks(flag)) is None:
+                kept |= flag
+        if kept == held & EVERYTHING:
+            return held
+        return Capability.DENY if kept in (Capability.NONE, Capability.SUDO) else kept
 
     def left(self, bound: frozenset[str], path: str, held: Capability) -> Capability:
         """Return what of some capabilities is left on a path; DENY where that is nothing.
@@ -127,9 +151,9 @@ class Guardrails:
         return None
 
     def left_behind(self, source: str, target: str) -> str | None:
-        """Name a protected environment that would lose paths if a mount moved, or None."""
+        """Name an environment that would lose paths it protects if a mount moved, or None."""
         for boundary in self.boundaries:
-            if not boundary.environment.protected:
+            if not boundary.environment.protected and boundary.environment.people != GRANTED:
                 continue
             moved = (moved_shape(own, source, target) for own in boundary.shapes)
             for there in moved:
@@ -149,6 +173,20 @@ class Guardrails:
             if len(known) >= REMEMBERED:
                 known.clear()
             known[key] = self.refusal(session.environments, path, operation)
+        return known[key]
+
+    def check_granted(
+        self, session: Session, path: str, operation: Operation = Operation.READ
+    ) -> str | None:
+        """`granted_only` for a session, remembered there."""
+        if not self.by_grant or session.workload:
+            return None
+        known = session.guarded
+        key = f"granted:{operation}:{path}"
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = self.granted_only(path, operation)
         return known[key]
 
 
@@ -189,6 +227,7 @@ def describe(environments: Sequence[Environment]) -> list[dict[str, object]]:
             "paths": list(e.paths),
             "protected": e.protected,
             "open": e.open,
+            "people": e.people or STANDING,
             "description": e.description,
         }
         for e in environments

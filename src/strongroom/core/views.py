@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 
@@ -20,15 +20,24 @@ from strongroom.core.router import Routes
 from strongroom.identity.environments import read_environments
 from strongroom.identity.factors.demands import ENROL, ENROL_TEXT, asking, unmet
 from strongroom.identity.factors.records import FACTOR_RULES, FactorRule
+from strongroom.identity.governance.grants import (
+    PREFIX,
+    grants_of,
+    lent,
+    of_own_sign_in,
+    policy_of,
+)
+from strongroom.identity.governance.records import Grant
 from strongroom.identity.groups import NOWHERE, Graph, read_graph
 from strongroom.identity.leaving import ended_for
-from strongroom.identity.makers import made_by
+from strongroom.identity.makers import Made, made_by
 from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
+from strongroom.identity.policy.lending import Lending
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import PEOPLE, POLICIES, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
-from strongroom.identity.sign_ins import SignIn, helped_by, shown_by, sign_in_of
+from strongroom.identity.sign_ins import SignIn, helped_by, login_behind, shown_by, sign_in_of
 from strongroom.identity.standing import Standing, identity_of, standing_of
 from strongroom.identity.step_up import StepUp, read_step_up
 from strongroom.identity.tokens import Tokens, kept
@@ -357,6 +366,8 @@ class Views:
         own = standing.policies if standing is not None and not narrow else ()
         names = (ENROL,) if outgrown else kept((*token.policies, *own))
         acl, refused = await self.acl(tx, names, identity, now)
+        if not (narrow or outgrown or refused):
+            acl = await self._with_grants(tx, token, standing, identity, acl, now)
         ends = [acl.good_until, *(self._expiring.get(name) for name in names)]
         acl.good_until = min((end for end in ends if end is not None), default=None)
         environments = await self._environments(tx, token, standing)
@@ -380,6 +391,7 @@ class Views:
             actor=actor_of(token, environments, names, kind, made.makers),
             sign_in=sign_in,
             person=standing is not None and standing.person is not None,
+            workload=await self._is_workload(tx, token, standing, made, now),
             recorded_at=sign_in.seen_at if sign_in is not None else None,
             refused=refused,
             outgrown=outgrown,
@@ -406,6 +418,72 @@ class Views:
         names = kept((*token.policies, *standing.policies))
         mine = asking(rules, names, standing.belonging.all)
         return unmet(mine, await shown_by(tx, token)) if mine else ""
+
+    async def _with_grants(  # noqa: PLR0913, PLR0917 - whose they are, and what they add to
+        self,
+        tx: Transaction,
+        token: Token,
+        standing: Standing | None,
+        identity: Identity | None,
+        acl: Acl,
+        now: datetime,
+    ) -> Acl:
+        """Return policies with what the person behind a token was granted for now.
+
+        A grant that was changed in the database, or whose groups were, gives nothing.
+        """
+        if standing is None or standing.person is None or not of_own_sign_in(token):
+            return acl
+        if acl.everything is not None or not standing.active(now):
+            return acl
+        rows = [row for row in await grants_of(tx, standing.entity.id) if now < row.over_at]
+        if not rows:
+            return acl
+        active = [row for row in rows if row.active(now)]
+        given = [policy for row in active for policy in await self._lent(tx, row, now)]
+        granted = compile_acl(given, identity, now)
+        since = max((row.begins for row in active), default=datetime.min.replace(tzinfo=UTC))
+        joined = Lending(acl, granted, since)
+        turns = [row.over_at if row.active(now) else row.begins for row in rows]
+        ends = (acl.good_until, granted.good_until, *turns, *self._expiring.values())
+        joined.good_until = min(end for end in ends if end is not None and now < end)
+        return joined
+
+    async def _lent(self, tx: Transaction, row: Grant, now: datetime) -> list[Policy]:
+        """Return what a grant gives, as policies of its name: its own, and those of its groups."""
+        if not row.groups:
+            return [policy_of(row)]
+        try:
+            groups = (await self.graph(tx)).above(row.groups)
+            names = sorted({name for group in groups for name in group.policies})
+            given = [await self.policy(tx, name, now) for name in names]
+        except TamperedError as error:
+            _logger.error("%s%s: %s", PREFIX, row.id, error)  # noqa: TRY400 - no trace helps here
+            return []
+        return [policy_of(row), *(lent(row, policy) for policy in given if policy is not None)]
+
+    async def _is_workload(
+        self,
+        tx: Transaction,
+        token: Token,
+        standing: Standing | None,
+        made: Made,
+        now: datetime,
+    ) -> bool:
+        """Say whether a token is of a registered, active workload, by a login of its own.
+
+        What somebody made in its name is not: they could use it themselves.
+        """
+        if standing is None or standing.workload is None or not standing.active(now):
+            return False
+        if of_own_sign_in(token):
+            return True
+        if made.person or made.foreign or token.makers != (standing.entity.id,):
+            return False
+        if not (await self.guardrails(tx)).by_grant:
+            return False  # nothing goes by it
+        login = await login_behind(tx, token)
+        return login is not None and of_own_sign_in(login)
 
     async def _environments(
         self, tx: Transaction, token: Token, standing: Standing | None

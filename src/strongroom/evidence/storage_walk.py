@@ -24,6 +24,12 @@ from strongroom.identity.factors.records import (
     MFA_METHODS,
     MFA_PENDING,
 )
+from strongroom.identity.governance.records import (
+    APPROVAL_RULES,
+    APPROVALS,
+    GRANTS,
+    PROPOSALS,
+)
 from strongroom.identity.leaving import LEAVERS
 from strongroom.identity.records import (
     ALIASES,
@@ -63,6 +69,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     *(FACTORS, CEREMONIES, FACTOR_RULES, MFA_METHODS, MFA_ENFORCEMENTS, MFA_PENDING),
     FACTOR_HOLDS,
     *(ENTRANCES, SIGN_INS, STEP_UP_RULES, LEAVERS, ROTATIONS_DUE, SCIM_USERS),
+    *(APPROVAL_RULES, PROPOSALS, APPROVALS, GRANTS),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
@@ -75,7 +82,10 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "factor.credential": "ids of security keys, which their holders' browsers show to any page",
     "mfa_pending.lookup": "keyed digests of the ids of logins that wait",
     "sign_in.lookup": "keyed digests of tokens",
+    "access_grant.mac": "MACs of rows",
     "alias.mac": "MACs of rows",
+    "approval.mac": "MACs of rows",
+    "approval_rule.mac": "MACs of rows",
     "entity.mac": "MACs of rows",
     "entrance.mac": "MACs of rows",
     "entity_group.mac": "MACs of rows",
@@ -95,6 +105,7 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "person.mac": "MACs of rows",
     "policy.mac": "MACs of rows",
     "policy_version.mac": "MACs of rows",
+    "proposal.mac": "MACs of rows",
     "registration.mac": "MACs of rows",
     "rotation_due.mac": "MACs of rows",
     "scim_user.mac": "MACs of rows",

@@ -26,6 +26,8 @@ from typing import Any, Final
 
 from strongroom.identity.entrances import close
 from strongroom.identity.factors.records import CEREMONIES, FACTORS, MFA_PENDING
+from strongroom.identity.governance.grants import end_all
+from strongroom.identity.governance.records import PROPOSALS
 from strongroom.identity.makers import Made
 from strongroom.identity.records import (
     ENTITIES,
@@ -142,6 +144,8 @@ class Ending:
             "groups": lambda: self._dropped(GROUP_MEMBERS),
             "policies": self._policies,
             "registrations": self._registrations,
+            "grants": self._grants,
+            "requests": self._requests,
         }
 
     async def _counted(self, mine: str, ids: Sequence[str], table: str, which: str) -> int:
@@ -200,6 +204,16 @@ class Ending:
             return 0
         self.tx.put(ENTITIES, replace(entity, policies=(), updated_at=self.now))
         return len(entity.policies)
+
+    async def _grants(self) -> int:
+        return await end_all(self.tx, self.entity, self.by, HOLDER_LEFT, self.now)
+
+    async def _requests(self) -> int:
+        rows, _ = await self.tx.examine(PROPOSALS, state="pending")
+        own = [row for row in rows if self.entity in row.requesters]
+        for row in own:
+            self.tx.put(PROPOSALS, replace(row, state=WITHDRAWN, decided_at=self.now))
+        return len(own)
 
     async def _registrations(self) -> int:
         rows, _ = await self.tx.examine(REGISTRATIONS, state="pending")

@@ -254,13 +254,17 @@ class PolicyVersion:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A boundary: the request paths that belong to it (globs), and who else may cross it."""
+    """A boundary: the request paths that belong to it (globs), and who else may cross it.
+
+    `people` is "granted" where people are served by grants alone, and None where by policies, too.
+    """
 
     name: str
     paths: tuple[str, ...]
     protected: bool  # only identities of this environment, or of none where `open`, get in
     open: bool
     description: str
+    people: str | None = None
     entry: int | None = None
 
 

@@ -43,6 +43,7 @@ class Session:
     about: frozenset[str]  # the topics whose change concerns it, beside those for everybody
     sign_in: SignIn | None = None
     person: bool = False
+    workload: bool = False  # it is a registered workload's, by its own login
     made: Made = BY_NOBODY  # by whom, where no login gave it
     makers: tuple[str, ...] = ()  # of what is made with it
     helped_by: tuple[str, ...] = ()  # who could have signed in so, where no factor was shown
@@ -81,7 +82,10 @@ class Session:
     def fresh(self, now: datetime) -> bool:
         """Whether what was compiled still holds (a rule may have an end)."""
         until = self.acl.good_until
-        return until is None or now < until
+        if until is None:
+            return True
+        since = self.acl.good_from
+        return now < until and (since is None or since <= now)
 
     def from_here(self, address: str) -> bool:
         """Whether the token may be used from this address, and the session that it is of."""

@@ -29,7 +29,11 @@ from strongroom.storage.transaction import Transaction
 
 CHANGES: Final = ("create", "update", "patch", "delete")
 SAID: Final = "a fresh factor is needed here: show one at strongroom/step-up, then ask again"
-APPROVAL: Final = "strongroom/registrations/+/approve"
+APPROVALS: Final = (
+    "strongroom/changes/+/approve",
+    "strongroom/registrations/+/approve",
+    "strongroom/requests/+/approve",
+)
 NAMES: Final = {WEBAUTHN: "a security key", TOTP: "an app's code", RECOVERY: "a recovery code"}
 TEN_MINUTES: Final = timedelta(minutes=10)
 # What showing a factor, or leaving, goes through: these, and no more.
@@ -86,7 +90,7 @@ FIXED: Final = (
 BUILT_IN: Final = (
     StepUpRule(
         "policies",
-        tuple(path for path in ADMINISTRATION if path != APPROVAL),
+        tuple(path for path in ADMINISTRATION if path not in APPROVALS),
         CHANGES,
         kinds=(WEBAUTHN,),
         description="Changes of policies, and of whatever else decides what others may do.",
@@ -108,7 +112,7 @@ BUILT_IN: Final = (
     ),
     StepUpRule(
         "approvals",
-        (APPROVAL,),
+        APPROVALS,
         CHANGES,
         kinds=(WEBAUTHN,),
         description="Approvals.",

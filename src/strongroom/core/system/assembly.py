@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from strongroom.core.governance.granting import GrantRoutes
+from strongroom.core.governance.requests import RequestRoutes
+from strongroom.core.governance.rules import ApprovalRuleRoutes
 from strongroom.core.records import Mount
 from strongroom.core.router import Routes
 from strongroom.core.server import Server
@@ -73,6 +76,9 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *KnowledgeRoutes(server).routes(),
                 *ScimRoutes(server).routes(),
                 *RegistrationRoutes(server).routes(),
+                *ApprovalRuleRoutes().routes(),
+                *RequestRoutes(server).routes(),
+                *GrantRoutes().routes(),
                 *FactorRoutes(server).routes(),
                 *SignInRoutes(server).routes(),
                 *StepUpRoutes(server).routes(),

@@ -120,7 +120,12 @@ class CapabilityRoutes:
             clean = path.removeprefix("/")
             held = session.acl.capabilities_for(clean)
             held = await self._without_others(call, session, clean, held)
-            data[path] = list(names(guardrails.left(session.environments, clean, held)))
+            held = guardrails.left(session.environments, clean, held)
+            if not session.workload:
+                lent = session.acl.granted
+                granted = Capability.NONE if lent is None else lent.capabilities_for(clean)
+                held = guardrails.left_to_people(clean, held, granted)
+            data[path] = list(names(held))
         if len(given.paths) == 1:
             data["capabilities"] = data[given.paths[0]]
         call.details["of"] = session.token.accessor

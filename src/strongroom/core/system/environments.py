@@ -1,11 +1,12 @@
 """`strongroom/environments`: the boundaries that no policy can lift (see `core.guardrails`).
 
 Order   A boundary is in force for every request that is committed after its entry.
-Trust   Whoever may write here moves boundaries. To loosen one (fewer paths, not protected, open)
-        or delete it asks for sudo; a caller that is bound to an environment can do neither, nor
-        make one. A boundary never lies across the server's own paths, so that it can be undone.
-        So does writing or deleting one that is lost (`identity.environments`), which repairs it.
-        One that workloads or people are bound to is not deleted: nothing would hold them.
+Trust   Whoever may write here moves boundaries. To loosen one (fewer paths, not protected, open,
+        people by policies) or delete it asks for sudo; a caller that is bound to an environment
+        can do neither, nor make one. A boundary never lies across the server's own paths, so that
+        it can be undone. So does writing or deleting one that is lost (`identity.environments`),
+        which repairs it. One that workloads or people are bound to is not deleted: nothing would
+        hold them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from strongroom.base.errors import DeniedError, InputError, NotFoundError
-from strongroom.core.guardrails import OWN, below, describe
+from strongroom.core.guardrails import GRANTED, OWN, STANDING, below, describe
 from strongroom.core.request import SystemCall
 from strongroom.core.system.bindings import check_unbound
 from strongroom.identity.environments import (
@@ -34,6 +35,8 @@ from strongroom.storage.transaction import Transaction
 
 MOST_PATHS, LONGEST_PATH = 256, 512
 MOST_WRITTEN = 4000  # bytes of all paths as JSON: an entry of the log holds them whole
+WAYS_IN = (STANDING, GRANTED)
+LOOSENED = "people_let_in_by_policies"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 
 
@@ -53,6 +56,9 @@ class Given(Name):
     ] = ()
     protected: Annotated[bool, Help("Only identities of this environment get in.")] = True
     open: Annotated[bool, Help("Identities bound to no environment get in too.")] = True
+    people: Annotated[
+        str, Help("standing: policies let people in; granted: grants alone do.", choices=WAYS_IN)
+    ] = STANDING
     description: Annotated[str, Help("What it is.", most=4096)] = ""
     sent: Annotated[frozenset[str], Sent()] = field(default=frozenset())
 
@@ -108,6 +114,9 @@ class EnvironmentRoutes:
         await put_environment(call.transaction, new)
         call.details |= {"boundary": new.name, "paths": new.paths, "loosened": loosened}
         call.details |= {"protected": new.protected, "open": new.open}
+        call.details["people"] = new.people or STANDING
+        if loosened and old is not None and old.people == GRANTED:
+            call.details["alert"] = LOOSENED
 
     async def drop(self, call: SystemCall, given: Name) -> None:
         """Delete an environment; its paths are judged by policy alone from then on."""
@@ -118,6 +127,10 @@ class EnvironmentRoutes:
             return
         _check_sudo(call)
         await _check_empty(call.transaction, given.name)
+        found = stored.find(given.name)
+        gone = found.environment if isinstance(found, Lost) else found
+        if gone is not None and gone.people == GRANTED:
+            call.details["alert"] = LOOSENED
         await drop_environment(call.transaction, given.name)
         call.details |= {"boundary": given.name, "loosened": True}
 
@@ -162,6 +175,8 @@ def loosens(old: Environment, new: Environment) -> bool:
         return True
     if not old.open and new.open:
         return True
+    if old.people == GRANTED != new.people:
+        return True
     kept = [shape(path) for path in new.paths]
     return any(not any(own.covers(shape(path)) for own in kept) for path in old.paths)
 
@@ -173,8 +188,14 @@ def _changed(old: Environment | None, given: Given) -> Environment:
         paths=tuple(dict.fromkeys(given.paths)) if "paths" in given.sent else base.paths,
         protected=given.protected if "protected" in given.sent else base.protected,
         open=given.open if "open" in given.sent else base.open,
+        people=_people(given) if "people" in given.sent else base.people,
         description=given.description if "description" in given.sent else base.description,
     )
+
+
+def _people(given: Given) -> str | None:
+    """Return what is stored of it: nothing for what was so before there were grants."""
+    return given.people if given.people == GRANTED else None
 
 
 def _check(environment: Environment) -> None:

@@ -26,6 +26,7 @@ from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
 from strongroom.core.request import SystemCall
 from strongroom.identity.factors.demands import ENROL
+from strongroom.identity.governance.grants import PREFIX as GRANT
 from strongroom.identity.policy.document import parse_policy
 from strongroom.identity.records import (
     POLICIES,
@@ -211,6 +212,8 @@ class PolicyRoutes:
         if name in UNCHANGEABLE:
             raise InputError("", f'cannot update "{name}" policy')
         check_policy_names((name,), "name")
+        if name.startswith(GRANT):
+            raise InputError("name", f"begins as a grant is named in the log: {GRANT}")
         if name != name.strip():
             raise InputError("name", "begins or ends with a space, so that no token could have it")
         row = _repaired(call, await _in_force(call, name))
