@@ -32,7 +32,7 @@ from strongroom.sdk.facts.identities import (
 from strongroom.sdk.facts.log import DailyCheckpoint, LogEntry, Setback
 from strongroom.sdk.facts.period import Period
 from strongroom.sdk.facts.probes import Answered, ListenerFact, Prober, Searched, WriteRoute
-from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal
+from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal, RunRow
 
 EPOCH = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -108,6 +108,12 @@ class FakeStorage:
     strange: Sequence[str] = ()
     tables: Mapping[str, bool | None] = field(default_factory=dict)
     rows: Sequence[GuardedRow] = ()
+    ran: Sequence[RunRow] = ()
+
+    async def runs(self, size: int) -> AsyncIterator[RunRow]:
+        for each in self.ran:
+            if each.index is None or each.index < size:
+                yield each
 
     async def guarded(self) -> AsyncIterator[GuardedRow]:
         for each in self.rows:

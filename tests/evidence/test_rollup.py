@@ -51,7 +51,7 @@ async def found_and_mended(folder: Path) -> Mended:
         lent.clock.advance(timedelta(hours=1))
         period = Period(START + DAY, lent.clock.now())
         rows = await runs.run(period, ["T36", "T67"])
-        answered = await runs.rolled_up(rows)
+        answered = await runs.rolled_up(await runs.read(rows[0].run))
         made = await Packs(server=lent.server, runs=runs).make(period, ["T36", "T67"])
         return Mended(made.path, lent.server.log.verifier_key, answered)
 

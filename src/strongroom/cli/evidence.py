@@ -17,6 +17,7 @@ from strongroom.cli.session import Session
 evidence = group("evidence", "Run controls over a period, list runs, take packs away.")
 _AREA = "strongroom/evidence"
 _MARKS = {
+    "tampered": Mark.BAD,
     "exceptions": Mark.BAD,
     "inconclusive": Mark.PART,
     "not exercised": Mark.UNKNOWN,
@@ -58,7 +59,7 @@ def _now(session: Session) -> str:
 @controls_option
 @in_session
 def run(session: Session, start: str, end: str | None, controls: tuple[str, ...]) -> int:
-    """Run controls over a period. Exit status 3 if one has exceptions."""
+    """Run controls over a period. Exit status 3 if one has exceptions, or its row was changed."""
     found = session.client.post(f"{_AREA}/runs", _period(session, start, end, controls))["data"]
     session.answer(found, lambda: _show_run(session, found))
     if not session.output.as_json and any(r["verdict"] in _UNWELL for r in found["results"]):
@@ -66,7 +67,7 @@ def run(session: Session, start: str, end: str | None, controls: tuple[str, ...]
     return _status(found)
 
 
-_UNWELL = frozenset({"exceptions", "inconclusive"})
+_UNWELL = frozenset({"exceptions", "inconclusive", "tampered"})
 
 
 @command("show")
@@ -80,7 +81,7 @@ def show(session: Session, run_id: str) -> int:
 
 
 def _status(found: dict[str, Any]) -> int:
-    failed = any(result["verdict"] == "exceptions" for result in found["results"])
+    failed = any(result["verdict"] in ("exceptions", "tampered") for result in found["results"])
     return DOES_NOT_HOLD if failed else OK
 
 
@@ -110,8 +111,13 @@ def _show_whole(session: Session, found: dict[str, Any]) -> None:
     rows = [
         (result["control"], _held(item["held"]), item["subject"], item["because"], _cited(item))
         for result in found["results"]
-        for item in result["result"]["items"]
+        for item in (result["result"] or {"items": ()})["items"]
         if item["held"] is not True
+    ]
+    rows += [
+        (r["control"], cell(Mark.BAD, "tampered"), "its row", r["problem"], str(r["entry"] or ""))
+        for r in found["results"]
+        if r.get("problem")
     ]
     if rows:
         session.output.line()

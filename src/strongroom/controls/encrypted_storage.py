@@ -4,7 +4,8 @@ Population  Every stored value of a sealed column, every wrapped key, and every 
             authorization goes by, as of the run.
 Holds when  The header names a known algorithm for authenticated encryption, the term's key is
             held, and the value opens at its place: so it is what the barrier wrote there. The MAC
-            of a row in clear is that of this row.
+            of a row in clear is that of this row. What the row of a control run says in clear is
+            what its sealed result says.
 Not judged  Nothing: what does not open is an exception.
 Trust       The walk is made by the server under test, over the rows that its database gives it.
 """
@@ -18,6 +19,7 @@ from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.period import Period
 from strongroom.sdk.facts.storage import Blob
 
+RUNS = "control_run"
 ALGORITHMS = ("AES-256-GCM", "XAES-256-GCM", "XChaCha20-Poly1305")
 
 
@@ -40,6 +42,8 @@ async def evaluate(_: Period, evidence: Evidence) -> AsyncIterator[Item]:
             rows[row.table] += 1
     for table, count in sorted(rows.items()):
         because = "the MAC of each is that of the row"
+        if table == RUNS:
+            because = "each says in clear what its sealed result says"
         yield Item(f"{table}: {count} rows", True, because, members=count)
     for column in await evidence.storage.unexplained():
         yield Item(column, False, "holds bytes, and is neither sealed nor known to need no seal")
@@ -65,11 +69,13 @@ CONTROL = ControlTest(
         "Walked every table. Of each sealed value read the header, and opened it with the key of "
         "its term and its own place as associated data; unwrapped each stored key with the root "
         "key. Recomputed the MAC of each token, entity, alias, policy, environment and mount, and "
-        "looked for environments that are known and gone. Compared the columns of bytes in the "
+        "looked for environments that are known and gone. Compared each row of a control run with "
+        "its own sealed result. Compared the columns of bytes in the "
         "schema with those known to be sealed or clear."
     ),
     holds_when=(
-        "Each value names an algorithm of the list and opens at its place; each row has its MAC."
+        "Each value names an algorithm of the list and opens at its place; each row has its MAC, "
+        "or says what is sealed in it."
     ),
     limits=(
         "It shows the state at the run, not each day before. Except for environments, a row that "

@@ -10,6 +10,7 @@ from strongroom.audit.log import Published
 from strongroom.core.server import Server
 from strongroom.evidence.access_facts import Facts
 from strongroom.evidence.identity_facts import IdentityFacts
+from strongroom.evidence.kept_runs import KeptRuns
 from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.places import SearchedPlaces
 from strongroom.evidence.probing import Probing
@@ -40,12 +41,12 @@ async def reading(server: Server, published: Published, surroundings: Surroundin
     ).open()
 
 
-def gather(server: Server, log: LogReading, surroundings: Surroundings) -> Evidence:
+def gather(server: Server, log: LogReading, surroundings: Surroundings, kept: KeptRuns) -> Evidence:
     """Return what a test is given at the checkpoint of a log."""
     facts = Facts(server)
     return Evidence(
         log=log,
-        storage=StorageWalk(server),
+        storage=StorageWalk(server, kept),
         tokens=facts,
         access=facts,
         identities=IdentityFacts(server),

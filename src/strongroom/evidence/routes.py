@@ -21,19 +21,16 @@ from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.evidence.definitions import definition_of
 from strongroom.evidence.frameworks import load_framework
+from strongroom.evidence.kept_runs import Kept
 from strongroom.evidence.pack import Made, Packs
 from strongroom.evidence.periods import parse_period
-from strongroom.evidence.records import ControlRun
 from strongroom.evidence.run import ControlRuns
 from strongroom.evidence.verify import ROLLED
 from strongroom.sdk.engine import Endpoint, Help, Json, Named, Nothing, Reply, Route
 from strongroom.sdk.facts.period import Period
-from strongroom.storage.register import moment
 
 MOST_KEPT = 16
-RUNS = (
-    "SELECT id, period_start, period_end, ran_at, verdict FROM control_run ORDER BY ran_at DESC, id"
-)
+UNKNOWN = {"count": 0, "with_exceptions": 0, "verdict": "inconclusive"}  # the log has none
 PACK_NAME = re.compile(r"evidence-[0-9]{8}-[0-9]{8}-[0-9]{8}T[0-9]{6}-[0-9a-f]{6}\.zip")
 
 
@@ -146,55 +143,38 @@ class EvidenceRoutes:
         period = self._period(call, given)
         rows = await self._once(call, lambda: self.runs.run(period, given.controls))
         call.details |= {"run": rows[0].run, "controls": len(rows)}
-        return Reply(self._shown(rows, await self.runs.rolled_up(rows)))
+        return Reply(await self._shown(await self.runs.read(rows[0].run)))
 
     async def list_runs(self, _call: SystemCall, _given: Nothing) -> Reply:
-        rows = await self.server.database.rows(RUNS, ())
         runs: dict[str, dict[str, Any]] = {}
-        for name, start, end, ran_at, verdict in rows:
-            run, _, control = name.rpartition(".")
-            each = runs.setdefault(
-                run,
-                {
-                    "id": run,
-                    "period_start": rfc3339(moment(start)),
-                    "period_end": rfc3339(moment(end)),
-                    "ran_at": rfc3339(moment(ran_at)),
-                    "verdicts": {},
-                },
-            )
-            each["verdicts"][control] = verdict
-        return Reply({"runs": list(runs.values())})
+        for one in await self.runs.kept.in_clear():
+            each = runs.setdefault(one.run, {"id": one.run, **_of_run([one]), "verdicts": {}})
+            each["verdicts"][one.control] = one.verdict
+        return Reply({"runs": [*reversed(runs.values())]})
 
     async def show_run(self, _call: SystemCall, given: Named) -> Reply:
-        rows = await self.runs.read(given.name)
-        if not rows:
+        kept = await self.runs.read(given.name)
+        if not kept:
             raise NotFoundError
-        return Reply(self._shown(rows, await self.runs.rolled_up(rows), whole=True))
+        return Reply(await self._shown(kept, whole=True))
 
-    def _shown(
-        self, rows: list[ControlRun], rolled: dict[str, dict[str, Any]], *, whole: bool = False
-    ) -> dict[str, Any]:
+    async def _shown(self, kept: list[Kept], *, whole: bool = False) -> dict[str, Any]:
         titles = {control.id: control.title for control in self.runs.controls}
+        rolled = await self.runs.rolled_up(kept)
         return {
-            "id": rows[0].run,
-            "period_start": rfc3339(rows[0].period_start),
-            "period_end": rfc3339(rows[0].period_end),
-            "ran_at": rfc3339(rows[0].ran_at),
+            "id": kept[0].run,
+            **_of_run(kept),
             "results": [
                 {
-                    "control": row.control,
-                    "title": titles.get(row.control, ""),
-                    "verdict": row.verdict,
-                    "population": row.population,
-                    "exceptions": row.exceptions,
-                    "definition": row.definition,
-                    "checkpoint_size": row.checkpoint_size,
-                    "entry": row.entry,
-                    "runs": {name: rolled[row.control][name] for name in ROLLED},
-                    **({"result": Json(row.result)} if whole else {}),
+                    "control": one.control,
+                    "title": titles.get(one.control, ""),
+                    "verdict": one.verdict,
+                    **_of_row(one),
+                    "runs": {n: rolled.get(one.control, UNKNOWN)[n] for n in ROLLED},
+                    **({"problem": one.problem} if one.problem else {}),
+                    **({"result": Json(one.row.result) if one.row else None} if whole else {}),
                 }
-                for row in rows
+                for one in kept
             ],
         }
 
@@ -220,6 +200,28 @@ class EvidenceRoutes:
             raise NotFoundError
         call.details["pack"] = given.name
         return Reply(raw=path.read_bytes(), content_type="application/zip")
+
+
+def _of_run(kept: list[Kept]) -> dict[str, str]:
+    """Return period and time of a run, by the log."""
+    logged = [one.logged for one in kept if one.logged is not None]
+    if not logged:
+        return {"period_start": "", "period_end": "", "ran_at": ""}
+    said, time = logged[0].said, logged[0].time
+    period = {name: said[name] for name in ("period_start", "period_end")}
+    return {**period, "ran_at": rfc3339(time) if time is not None else ""}
+
+
+def _of_row(one: Kept) -> dict[str, Any]:
+    """Return what a row says, or nothing of it where it cannot be believed."""
+    row = one.row
+    return {
+        "population": row.population if row else 0,
+        "exceptions": row.exceptions if row else 0,
+        "definition": row.definition if row else "",
+        "checkpoint_size": row.checkpoint_size if row else 0,
+        "entry": one.logged.index if one.logged else None,
+    }
 
 
 def evidence_routes(runs: ControlRuns) -> tuple[Route, ...]:

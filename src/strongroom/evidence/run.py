@@ -9,7 +9,6 @@ Trust   A result is sealed in the database; its digest is in the log. Nobody typ
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
@@ -25,6 +24,7 @@ from strongroom.crypto.note import Note
 from strongroom.evidence.acting import act, heartbeat
 from strongroom.evidence.definitions import definition_of
 from strongroom.evidence.gathering import gather, reading
+from strongroom.evidence.kept_runs import Kept, KeptRuns, as_runs
 from strongroom.evidence.probing import Probing
 from strongroom.evidence.records import CONTROL_RUNS, ControlRun
 from strongroom.evidence.results import Result
@@ -33,14 +33,8 @@ from strongroom.evidence.surroundings import Surroundings
 from strongroom.evidence.verify import rolled_up
 from strongroom.sdk.control import ControlTest, Evidence, Item
 from strongroom.sdk.facts.period import Period
-from strongroom.storage.register import micros, moment
-from strongroom.storage.store import upper
 from strongroom.storage.transaction import Transaction
 
-OVERLAPPING = (
-    "SELECT id, control, definition, period_start, period_end, verdict, exceptions, entry"
-    " FROM control_run WHERE period_start < ? AND period_end > ? ORDER BY ran_at, id"
-)
 TOGETHER = 64  # items between two pauses
 _logger = logging.getLogger("strongroom")
 
@@ -63,7 +57,11 @@ class ControlRuns:
     server: Server
     controls: Sequence[ControlTest]
     surroundings: Surroundings
+    kept: KeptRuns = field(init=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.kept = KeptRuns(self.server)
 
     def chosen(self, ids: Sequence[str]) -> list[ControlTest]:
         """Return the controls of these ids, all of them for none; InputError for an unknown one."""
@@ -81,7 +79,7 @@ class ControlRuns:
             await heartbeat(self.server)
             published = await checkpoint(self.server)
             log = await reading(self.server, published, self.surroundings)
-            evidence = gather(self.server, log, self.surroundings)
+            evidence = gather(self.server, log, self.surroundings, self.kept)
             notes = await log.notes(period)
             now = self.server.clock.now()
             name = f"{now:%Y%m%dT%H%M%S}-{self.server.entropy(3).hex()}"
@@ -119,42 +117,32 @@ class ControlRuns:
 
     # -- what was run
 
-    async def read(self, run: str) -> list[ControlRun]:
-        """Return the rows of one run; none if there is no such run."""
-        prefix = f"{run}."
-        tx = Transaction(self.server.database, self.server.barrier)
-        rows = await tx.reader.rows(
-            f"{CONTROL_RUNS.select} WHERE id >= ? AND id < ? ORDER BY id", (prefix, upper(prefix))
-        )
+    async def read(self, run: str) -> list[Kept]:
+        """Return what is kept of one run, in the order of the controls; none if there is none."""
         order = {control.id: at for at, control in enumerate(self.controls)}
-        found = [CONTROL_RUNS.load(row, tx.barrier) for row in rows]
-        return sorted(found, key=lambda row: (order.get(row.control, len(order)), row.control))
+        found = await self.kept.of(run)
+        return sorted(found, key=lambda one: (order.get(one.control, len(order)), one.control))
 
-    async def rolled_up(self, rows: Sequence[ControlRun]) -> dict[str, dict[str, Any]]:
-        """Return for each test of a run what all runs over some of its period add up to."""
-        period = micros(rows[0].period_end), micros(rows[0].period_start)
-        found = await self.server.database.rows(OVERLAPPING, period)
-        runs = [
-            {"index": -1 if entry is None else entry}
-            | {"run": name.rpartition(".")[0], "control": control, "definition": definition}
-            | {"period_start": rfc3339(moment(start)), "period_end": rfc3339(moment(end))}
-            | {"verdict": verdict, "exceptions": exceptions}
-            for name, control, definition, start, end, verdict, exceptions, entry in found
-        ]
-        return {row.control: rolled_up(json.loads(row.result), runs) for row in rows}
+    async def rolled_up(self, kept: Sequence[Kept]) -> dict[str, dict[str, Any]]:
+        """Return for each test of a run what all runs over some of its period add up to.
+
+        The log says which runs there were; one whose row is not what it says is no pass.
+        """
+        runs = [*as_runs(await self.kept.in_clear())]
+        return {
+            each.control: rolled_up(dict(each.logged.said) | {"verdict": each.verdict}, runs)
+            for each in kept
+            if each.logged is not None
+        }
 
     async def latest(self, period: Period, control: str) -> ControlRun | None:
-        """Return the newest run of a control over exactly this period."""
-        tx = Transaction(self.server.database, self.server.barrier)
-        found = await tx.all(
-            CONTROL_RUNS,
-            order="ran_at DESC",
-            limit=1,
-            control=control,
-            period_start=period.start,
-            period_end=period.end,
-        )
-        return found[0] if found else None
+        """Return the newest run of a control over exactly this period.
+
+        None where the row of that one is not what the log says.
+        """
+        wanted = (control, rfc3339(period.start), rfc3339(period.end))
+        found = [one.id for one in (await self.kept.logged()).values() if one.over() == wanted]
+        return (await self.kept.one(found[-1])).row if found else None
 
 
 async def checkpoint(server: Server) -> Published:

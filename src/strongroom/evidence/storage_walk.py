@@ -12,6 +12,7 @@ from strongroom.core.rotation_due import ROTATIONS_DUE
 from strongroom.core.seal import unwrap
 from strongroom.core.server import Server
 from strongroom.crypto.errors import CiphertextError
+from strongroom.evidence.kept_runs import KeptRuns
 from strongroom.evidence.records import CONTROL_RUNS
 from strongroom.identity.environments import read_environments
 from strongroom.identity.entrances import ENTRANCES
@@ -50,7 +51,7 @@ from strongroom.identity.records import (
 from strongroom.identity.scim_users import SCIM_USERS
 from strongroom.identity.sign_ins import SIGN_INS
 from strongroom.identity.step_up import STEP_UP_RULES
-from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal
+from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal, RunRow
 from strongroom.storage.barrier import AES_256_GCM, ALGORITHMS, TamperedError, header_of, place
 from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS, SETTINGS
@@ -130,6 +131,7 @@ class StorageWalk:
     """See `sdk.control.Storage`."""
 
     server: Server
+    kept: KeptRuns
 
     async def blobs(self) -> AsyncIterator[Blob]:
         for register in SEALED:
@@ -201,6 +203,8 @@ class StorageWalk:
         for register in GUARDED:
             async for row in self._rows(register):
                 yield row
+        async for key, problem in self.kept.rows():
+            yield GuardedRow(table=CONTROL_RUNS.name, key=key, problem=problem)
         stored = await read_environments(Transaction(self.server.database, self.server.barrier))
         if stored.problem:
             yield GuardedRow(table=SETTINGS.name, key="environments", problem=stored.problem)
@@ -227,6 +231,11 @@ class StorageWalk:
                 return
             at = tuple(rows[-1][each] for each in register.key_at)
             await asyncio.sleep(0)
+
+    async def runs(self, size: int) -> AsyncIterator[RunRow]:
+        async for each in self.kept.whole(size):
+            index = None if each.logged is None else each.logged.index
+            yield RunRow(id=each.id, index=index, problem=each.problem)
 
     async def unexplained(self) -> Sequence[str]:
         sqlite = self.server.database.kind == "sqlite"

@@ -29,6 +29,15 @@ class GuardedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run of one test: the entry that says so, and what is wrong with its row, if anything."""
+
+    id: str
+    index: int | None  # None: the log has no entry of it
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """One kind of change to one table of the log, and whether the database itself refuses it.
 
@@ -50,6 +59,13 @@ class Storage(Protocol):
 
     def guarded(self) -> AsyncIterator[GuardedRow]:
         """Verify every guarded row, and give those that are gone and known to be."""
+        ...
+
+    def runs(self, size: int) -> AsyncIterator[RunRow]:
+        """Hold each run of a test that the log has before an index against its stored row.
+
+        Rows without an entry, wherever it would be, are given too.
+        """
         ...
 
     async def unexplained(self) -> Sequence[str]:
