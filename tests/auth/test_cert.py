@@ -83,7 +83,7 @@ class TestLogins:
         proof = await let_in(await with_role(token_ttl="5m"), WEB)
 
         assert (proof.alias, proof.shown_by, proof.workload) == ("web", "certificate", True)
-        assert proof.display == "web"
+        assert (proof.display, proof.entrance) == ("web", "web")
         assert proof.rules.token_ttl == timedelta(minutes=5)
         assert proof.metadata["cert_name"] == "web"
         assert proof.metadata["common_name"] == "web"

@@ -78,6 +78,7 @@ class TestLogins:
         proof = await let_in(mount, token, "APP")
 
         assert (proof.alias, proof.shown_by, proof.workload) == ("uid-7", "service-account", True)
+        assert proof.entrance == "app"
         assert proof.display == "payments-app"
         assert proof.metadata == {
             "service_account_uid": "uid-7",

@@ -11,7 +11,7 @@ from strongroom.controls.decommissioned import CONTROL as WORKLOADS
 from strongroom.controls.leavers import CONTROL as PEOPLE
 from strongroom.sdk.control import Verdict
 from strongroom.sdk.facts.access import LiveToken
-from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
+from strongroom.sdk.facts.identities import EntranceFact, PersonFact, WorkloadFact
 from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, FakeTokens, day, entry, found, items
 
@@ -84,6 +84,45 @@ async def test_a_person(
     verdict = await found(PEOPLE, identities=given, log=FakeLog(log), tokens=FakeTokens(tokens))
 
     assert verdict is expected
+
+
+ROLE = EntranceFact(name="auth/ar/ci", known_to=("e-0", "e-1"), entry=3)
+
+
+@pytest.mark.parametrize(
+    ("entrance", "expected"),
+    [
+        pytest.param(ROLE, Verdict.EXCEPTIONS, id="lets anybody in"),
+        pytest.param(replace(ROLE, closed=("e-1",)), Verdict.INCONCLUSIVE, id="to be looked at"),
+        pytest.param(replace(ROLE, known_to=("e-0",)), Verdict.EFFECTIVE, id="somebody else's"),
+        pytest.param(EntranceFact(name="x", problem="changed"), Verdict.INCONCLUSIVE, id="changed"),
+    ],
+)
+async def test_a_way_in_that_a_leaver_made(entrance: EntranceFact, expected: Verdict) -> None:
+    given = FakeIdentities(persons=[MEI], opened=[entrance])
+
+    assert await found(PEOPLE, identities=given, log=FakeLog([LEFT])) is expected
+
+
+async def test_a_way_in_of_who_came_back_is_no_leavers() -> None:
+    back = replace(entry(6, "person.write", 6), own={"entity": "e-1", "state": "active"})
+    given = FakeIdentities(persons=[THERE], opened=[ROLE])
+
+    verdict = await found(PEOPLE, identities=given, log=FakeLog([LEFT, back]))
+
+    assert verdict is Verdict.EFFECTIVE
+
+
+async def test_a_token_that_a_leaver_was_let_in_by_is_one_of_theirs() -> None:
+    tokens = FakeTokens([replace(TOKEN, entity="e-9", let_in_by=("e-1",))])
+    served = entry(9, "secret.read", 6, actor="e-9", let_in_by=["e-1"])
+    given = FakeIdentities(persons=[MEI])
+
+    [living] = await items(PEOPLE, identities=given, log=FakeLog([LEFT]), tokens=tokens)
+    [used] = await items(PEOPLE, identities=given, log=FakeLog([LEFT, served]))
+
+    assert (living.held, used.held) == (False, False)
+    assert used.proof == (4, 9)
 
 
 SHOP = WorkloadFact(entity="e-1", name="shop", active=False, left_at=day(5))

@@ -89,6 +89,11 @@ async def made_by(tx: Transaction, token: Token, now: datetime) -> Made | None:
     )
 
 
+async def all_there(tx: Transaction, entities: tuple[str, ...], now: datetime) -> bool:
+    """Say whether none of these has left, is disabled, over or gone."""
+    return await _there(tx, entities, now) is not None
+
+
 async def _there(tx: Transaction, entities: tuple[str, ...], now: datetime) -> _There | None:
     found: list[str] = []
     ends: list[datetime] = []

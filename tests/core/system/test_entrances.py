@@ -11,7 +11,8 @@ import pytest
 from strongroom.core.leaver_check import check_leavers
 from strongroom.core.rotation_due import queue_leavers
 from strongroom.identity.entrances import ENTRANCES
-from tests.core.system.people import Person
+from tests.auth.jwt_issuer import URL, claims, pem, signed
+from tests.core.system.people import PASSWORD, Person, validate
 from tests.core.system.room import Answer, Room, room
 from tests.core.system.test_groups import storage
 from tests.core.system.test_leaving import leave, registered, tx_of, works
@@ -24,7 +25,7 @@ path "sys/wrapping/*" { capabilities = ["update"] }
 path "strongroom/leavers/*" { capabilities = ["create", "read", "update"] }
 """
 READS = 'path "secret/*" { capabilities = ["create", "read", "update"] }'
-OPEN: dict[str, object] = {"bind_secret_id": False, "secret_id_bound_cidrs": "127.0.0.0/8"}
+OPEN: dict[str, Any] = {"bind_secret_id": False, "secret_id_bound_cidrs": "127.0.0.0/8"}
 ROLE = {"token_policies": "reads", "token_period": "1h"}
 
 
@@ -161,7 +162,7 @@ async def test_a_role_that_asks_for_no_secret_id_lets_in_again_once_another_writ
 
 async def test_who_read_the_id_of_such_a_role_could_get_in_too(tmp_path: Path) -> None:
     async with room(tmp_path) as ours:
-        ada, bob = await admins(ours, "ada", "bob")
+        [ada] = await admins(ours, "ada")
         id_ = await role(ours, None, **OPEN)
         await role(ours, None, name="asks")
         for name in ("ci", "asks"):
@@ -376,6 +377,90 @@ async def test_an_entrance_that_was_changed_in_the_database_lets_nobody_in(tmp_p
         assert (await log_in(ours, id_)).status in (400, 500, 503)
         changed = (await ours.ask("GET", "strongroom/leavers/entrances")).data["changed"]
         assert len(changed) == 1
+
+
+OPENS = {
+    "approle": ("role/{role_name}", "role/{role_name}/role-id", "role/{role_name}/period"),
+    "userpass": ("users/{username}", "users/{username}/password", "users/{username}/policies"),
+    "jwt": ("config", "role/{name}", "recipes/github-actions/{name}"),
+    "oidc": ("config", "role/{name}"),
+    "cert": ("certs/{name}",),
+    "kubernetes": ("config", "role/{name}"),
+    "aws": ("config/client", "role/{role}"),
+    "ldap": ("config",),
+}
+
+
+async def test_each_method_says_what_one_logs_in_by_there(tmp_path: Path) -> None:
+    async with room(tmp_path) as ours:
+        assert ours.server.methods.keys() == OPENS.keys()
+        for kind, method in ours.server.methods.items():
+            opens = {route.path for route in method.routes() if route.opens is not None}
+            assert opens >= set(OPENS[kind]), kind
+
+
+@pytest.mark.parametrize("hers", ["role", "config"])
+async def test_a_token_that_a_leaver_signs_herself_lets_her_in_no_more(
+    tmp_path: Path, hers: str
+) -> None:
+    async with room(tmp_path) as ours:
+        ada, bob = await admins(ours, "ada", "bob")
+        assert (await ours.ask("POST", "sys/auth/jwt", {"type": "jwt"})).status == 204
+        config = {"jwt_validation_pubkeys": [pem("ES256")], "bound_issuer": URL}
+        of = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": "strongroom"}
+        of |= {"bound_subject": "app", "token_policies": "reads", "token_period": "1h"}
+        by = {"role": ours.root, "config": ours.root} | {hers: ada.token}
+        for path, given, token in (
+            ("auth/jwt/config", config, by["config"]),
+            ("auth/jwt/role/CI", of, by["role"]),
+        ):
+            assert (await ours.ask("POST", path, given, token=token)).status in {200, 204}
+        at = int(ours.clock.now().timestamp())
+        given = {"role": "ci", "jwt": signed(claims(iat=at - 1, exp=at + 300))}
+        answer = await ours.ask("POST", "auth/jwt/login", given, token="")
+        assert answer.status == 200, answer
+        told = (await leave(ours, ada)).data
+        assert told["entrances"] == [f"auth/jwt/{'ci' if hers == 'role' else '(configuration)'}"]
+        assert not await works(ours, answer.auth["client_token"])
+        assert (await ours.ask("POST", "auth/jwt/login", given, token="")).status == 400
+        name = {"name": "ci"} if hers == "role" else {}
+        path = "strongroom/leavers/entrances/confirm"
+        answer = await ours.ask("POST", path, {"mount": "auth/jwt/", **name}, token=bob.token)
+        assert answer.status == 204, answer
+        assert (await ours.ask("POST", "auth/jwt/login", given, token="")).status == 200
+
+
+async def test_a_batch_token_that_a_leaver_was_let_in_by_ends_for_good(tmp_path: Path) -> None:
+    async with room(tmp_path) as ours:
+        [ada] = await admins(ours, "ada")
+        id_ = await role(ours, ada.token, **OPEN, token_type="batch", token_period=0)
+        text = await must_log_in(ours, id_)
+        assert await works(ours, text)
+        await leave(ours, ada)
+        assert not await works(ours, text)
+        await ours.ask("POST", f"strongroom/people/{ada.entity}/return")
+        assert not await works(ours, text)
+
+
+async def test_a_login_that_waits_for_its_factor_is_over_once_its_maker_has_left(
+    tmp_path: Path,
+) -> None:
+    async with room(tmp_path) as ours:
+        [ada] = await admins(ours, "ada")
+        given = {"password": PASSWORD, "policies": ["own-factors", "reads"]}
+        made = await ours.ask("POST", "auth/up/users/ghost", given, token=ada.token)
+        assert made.status == 204
+        ghost = Person(room=ours, name="ghost")
+        await ghost.must_log_in()
+        await ghost.enrol_totp()
+        rule = {"policies": ["reads"], "kinds": "totp"}
+        assert (await ours.ask("POST", "strongroom/factors/rules/ghosts", rule)).status == 204
+        ours.clock.advance(timedelta(seconds=30))
+        waits = [await ghost.log_in() for _ in range(2)]
+        assert (await validate(ours, waits[0], totp=ghost.code())).status == 200
+        await leave(ours, ada)
+        assert (await validate(ours, waits[1], totp=ghost.next_code())).status in {400, 403}
+        assert "has left" in str(await ours.last())
 
 
 ENDED = timedelta(hours=12)

@@ -43,6 +43,7 @@ from strongroom.core.views import Live
 from strongroom.identity.admission import Registering, registering
 from strongroom.identity.factors.checking import FactorRefusedError
 from strongroom.identity.factors.records import MFA_PENDING, Pending
+from strongroom.identity.makers import all_there
 from strongroom.identity.records import ALIASES
 from strongroom.identity.standing import standing_of
 from strongroom.sdk.auth import AuthMethod, Proof, TokenRules
@@ -135,6 +136,8 @@ class MfaValidation:
             raise FactorRefusedError("the entity is disabled, or its end has come")
         if not standing.active(call.now) and await registering(tx) is Registering.REQUIRED:
             raise FactorRefusedError("neither a registered person nor a registered workload")
+        if not await all_there(tx, pending.wanted.let_in_by or (), call.now):
+            raise FactorRefusedError("who made what was logged in by has left")
         mounts = (await views.mounts(tx)).by_path.values()
         live = next((live for live in mounts if live.row.uuid == pending.mount), None)
         rules = None if live is None else await _still_holds(call, live, pending)
