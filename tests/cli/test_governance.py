@@ -226,7 +226,7 @@ class TestEvidence:
 
         assert done.code == 0
         assert "it is partial: T02, T03, T06, " in done.out
-        assert "T67 are not in this pack" in done.out
+        assert "T92 are not in this pack" in done.out
         assert data["completeness"] == "partial"
         assert "T02" in data["left_out"]
         assert "T05" not in data["left_out"]

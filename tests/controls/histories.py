@@ -19,6 +19,13 @@ from strongroom.sdk.facts.access import (
     MatrixRow,
     RuleFact,
 )
+from strongroom.sdk.facts.compliance import (
+    CompletionFact,
+    CourseFact,
+    DocumentFact,
+    ExceptionFact,
+    VendorFact,
+)
 from strongroom.sdk.facts.identities import (
     EntranceFact,
     FactorFact,
@@ -209,6 +216,34 @@ class FakeIdentities:
 
 
 @dataclass
+class FakeCompliance:
+    suppliers: Sequence[VendorFact] = ()
+    taught: Sequence[CourseFact] = ()
+    completed: Sequence[CompletionFact] = ()
+    reaching: Mapping[str, str] = field(default_factory=dict)
+    papers: Sequence[DocumentFact] = ()
+    excepted: Sequence[ExceptionFact] = ()
+
+    async def vendors(self) -> Sequence[VendorFact]:
+        return self.suppliers
+
+    async def courses(self) -> Sequence[CourseFact]:
+        return self.taught
+
+    async def completions(self) -> Sequence[CompletionFact]:
+        return self.completed
+
+    async def readers(self) -> Mapping[str, str]:
+        return self.reaching
+
+    async def documents(self) -> Sequence[DocumentFact]:
+        return self.papers
+
+    async def exceptions(self) -> Sequence[ExceptionFact]:
+        return self.excepted
+
+
+@dataclass
 class FakeProbe:
     """Answers every request alike, and remembers them; the log gets an entry for each."""
 
@@ -295,6 +330,7 @@ def evidence(**parts: Any) -> Evidence:
         tokens=parts.get("tokens", FakeTokens()),
         access=parts.get("access", FakeAccess()),
         identities=parts.get("identities", FakeIdentities()),
+        compliance=parts.get("compliance", FakeCompliance()),
         probe=parts.get("probe", FakeProbe(log)),
         places=parts.get("places", FakePlaces()),
         listeners=parts.get("listeners", FakeListeners()),

@@ -103,7 +103,7 @@ class TestPages:
         )
 
         assert "This pack is partial: T02, T03, T05" in part
-        assert "T63 are not in this pack" in part
+        assert "T92 are not in this pack" in part
         assert "partial" not in full
 
     def test_text_of_others_is_never_markup(self) -> None:

@@ -20,6 +20,7 @@ _MARKS = {
     "tampered": Mark.BAD,
     "exceptions": Mark.BAD,
     "inconclusive": Mark.PART,
+    "excepted": Mark.PART,
     "not exercised": Mark.UNKNOWN,
     "effective": Mark.GOOD,
 }
@@ -109,7 +110,7 @@ def _runs(rolled: dict[str, Any]) -> str:
 def _show_whole(session: Session, found: dict[str, Any]) -> None:
     _show_run(session, found)
     rows = [
-        (result["control"], _held(item["held"]), item["subject"], item["because"], _cited(item))
+        (result["control"], _held(item), item["subject"], item["because"], _cited(item))
         for result in found["results"]
         for item in (result["result"] or {"items": ()})["items"]
         if item["held"] is not True
@@ -129,7 +130,10 @@ def _verdict(verdict: str, count: int | None = None) -> str:
     return cell(_MARKS.get(verdict, Mark.UNKNOWN), f"{number}{verdict}")
 
 
-def _held(held: bool | None) -> str:
+def _held(item: dict[str, Any]) -> str:
+    held = item["held"]
+    if held is False and item.get("exception"):
+        return cell(Mark.PART, "excepted")
     return cell(Mark.BAD, "broke") if held is False else cell(Mark.PART, "not judged")
 
 

@@ -19,6 +19,7 @@ MARKS = {
     "effective": "●",
     "exceptions": "▲",
     "inconclusive": "◆",
+    "excepted": "◐",
     "not exercised": "○",
 }
 _STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))

@@ -5,6 +5,7 @@ from strongroom.controls import (
     broad_grants,
     decommissioned,
     deny_by_default,
+    documents_approved,
     encrypted_storage,
     environment_isolation,
     environment_probe,
@@ -26,6 +27,9 @@ from strongroom.controls import (
     third_parties,
     tls_floor,
     token_lifetimes,
+    training_current,
+    vendor_exits,
+    vendors_assessed,
     workload_credentials,
     workload_owners,
 )
@@ -58,4 +62,8 @@ CONTROLS = (
     log_counters.CONTROL,
     log_fields.CONTROL,
     log_retention.CONTROL,
+    training_current.CONTROL,
+    documents_approved.CONTROL,
+    vendors_assessed.CONTROL,
+    vendor_exits.CONTROL,
 )

@@ -177,7 +177,7 @@ def _plain_text(name: str, told: Help) -> Callable[[str], object]:
             raise InputError(name, "expected text without NUL")
         if absent:
             return limit(value) if value and limit else ABSENT
-        if least <= len(value) <= most or limit is None:
+        if limit is None or (least <= len(value) <= most and not told.choices):
             return value
         return limit(value)
 

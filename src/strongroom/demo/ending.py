@@ -22,6 +22,7 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     EFFECTIVE: ("●", "green"),
     "exceptions": ("▲", "bold red"),
     "inconclusive": ("◆", "yellow"),
+    "excepted": ("◐", "yellow"),
     "not exercised": ("○", "yellow"),
 }
 

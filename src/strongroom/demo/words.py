@@ -33,6 +33,10 @@ PLAIN: Final[Mapping[str, str]] = {
     "T63": "The log has as many entries as the server counted",
     "T64": "Each entry says who, what, when, from where and how it ended",
     "T67": "The log reaches back to the beginning of the period",
+    "T89": "Whoever can reach secrets has learned how to handle them",
+    "T90": "Policies were approved by another, and everybody said that they know them",
+    "T91": "Whose products work here is known, and was looked at",
+    "T92": "Vendors who left lost everything within a day",
 }
 
 

@@ -149,6 +149,10 @@ class Facts:
                     found.setdefault(key, (f"{entity.name} ({entity.id})", session))
         return sorted(found.values(), key=lambda each: each[0])
 
+    async def sessions(self) -> list[Session]:
+        """Return what everybody who can act now may do, under each set of policies they hold."""
+        return [session for _, session in await self._holders(self._tx())]
+
     async def _open(self, tx: Transaction, token: Token, now: datetime) -> Session | None:
         """Return what a token may do; nothing where a row behind it was changed, as T02 says."""
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from strongroom.audit.log import Published
 from strongroom.core.server import Server
 from strongroom.evidence.access_facts import Facts
+from strongroom.evidence.compliance_facts import ComplianceFacts
 from strongroom.evidence.identity_facts import IdentityFacts
 from strongroom.evidence.kept_runs import KeptRuns
 from strongroom.evidence.log_reading import LogReading
@@ -50,6 +51,7 @@ def gather(server: Server, log: LogReading, surroundings: Surroundings, kept: Ke
         tokens=facts,
         access=facts,
         identities=IdentityFacts(server),
+        compliance=ComplianceFacts(server),
         probe=Probing(server),
         places=SearchedPlaces(server, surroundings),
         listeners=Asked(surroundings),

@@ -23,6 +23,11 @@ from strongroom.evidence.identity_facts import IdentityFacts
 from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.times import time_of
 from strongroom.evidence.verify import ran
+from strongroom.identity.governance.documents import ACKNOWLEDGEMENTS
+from strongroom.identity.governance.exceptions import EXCEPTIONS
+from strongroom.identity.governance.exceptions import state_of as state_of_exception
+from strongroom.identity.governance.training import COMPLETIONS, COURSES
+from strongroom.identity.governance.vendors import VENDORS
 from strongroom.sdk.batch_tokens import MAKING, batch_token_of
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
@@ -261,6 +266,73 @@ async def _workloads(sources: Sources, _: Period) -> AsyncIterator[Row]:
         }
 
 
+async def _duties(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    """Give completions of courses, acknowledgements of documents, and vendors."""
+    tx = Transaction(sources.server.database, sources.server.barrier)
+    courses = {course.name: course for course in (await tx.examine(COURSES))[0]}
+    for done in (await tx.examine(COMPLETIONS, order="id"))[0]:
+        course = courses.get(done.course)
+        until = None if course is None else done.completed_at + course.validity
+        yield {
+            "kind": "training",
+            "who": done.entity,
+            "what": done.course,
+            "version": done.version,
+            "date": rfc3339(done.completed_at),
+            "until": _when(until),
+            "by": done.recorded_by,
+            "state": "taken back" if done.void_at is not None else "",
+            "entry": -1 if done.entry is None else done.entry,
+        }
+    for read in (await tx.examine(ACKNOWLEDGEMENTS))[0]:
+        yield {
+            "kind": "acknowledgement",
+            "who": read.entity,
+            "what": read.document,
+            "version": str(read.version),
+            "date": rfc3339(read.at),
+            "until": "",
+            "by": read.entity,
+            "state": "",
+            "entry": -1 if read.entry is None else read.entry,
+        }
+    for vendor in (await tx.examine(VENDORS, order="name"))[0]:
+        yield {
+            "kind": "vendor",
+            "who": vendor.name,
+            "what": vendor.report,
+            "version": f"tier {vendor.tier}",
+            "date": _when(vendor.assessed_at),
+            "until": _when(vendor.assess_again_at),
+            "by": vendor.owner,
+            "state": vendor.state,
+            "entry": -1 if vendor.entry is None else vendor.entry,
+        }
+
+
+async def _exceptions(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    tx = Transaction(sources.server.database, sources.server.barrier)
+    now = sources.server.clock.now()
+    for row in (await tx.examine(EXCEPTIONS, order="id"))[0]:
+        yield {
+            "id": row.id,
+            "control": row.control,
+            "subject": row.subject,
+            "type": row.kind,
+            "reason": row.reason,
+            "compensating": "; ".join(row.compensating),
+            "owner": row.owner,
+            "asked_by": ", ".join(row.asked_by),
+            "approved_by": ", ".join(row.approved_by),
+            "begins": rfc3339(row.begins_at),
+            "expires": rfc3339(row.expires_at),
+            "ended": _when(row.ended_at),
+            "target": _when(row.target_at),
+            "state": state_of_exception(row, now),
+            "entry": -1 if row.entry is None else row.entry,
+        }
+
+
 def _when(moment: datetime | None) -> str:
     return rfc3339(moment) if moment is not None else ""
 
@@ -276,7 +348,7 @@ async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
         }
 
 
-ENDINGS = ("person.leave", "workload.decommission", "leaver.", "scim.user.")
+ENDINGS = ("person.leave", "workload.decommission", "vendor.leave", "leaver.", "scim.user.")
 CHANGES = ("policy.", "mount.", "environment.", "entity.", "seal.", "token.role", "clock.")
 
 POPULATIONS = (
@@ -409,7 +481,58 @@ POPULATIONS = (
         counted=_marks(*ENDINGS),
         counts="leaves that name such an event, counted without decoding them",
         codes=ENDINGS,
-        feeds=("T25", "T26", "T27"),
+        feeds=("T25", "T26", "T27", "T92"),
+    ),
+    Population(
+        id="P19",
+        title="Training, acknowledgements and vendors",
+        words=(
+            "Every completion of a course, also one taken back; every acknowledgement of a "
+            "version of a document; every vendor with its last assessment, also one that left."
+        ),
+        columns={
+            "kind": "text",
+            "who": "text",
+            "what": "text",
+            "version": "text",
+            "date": "text",
+            "until": "text",
+            "by": "text",
+            "state": "text",
+            "entry": "number",
+        },
+        rows=_duties,
+        counted=_in_sql(
+            "SELECT (SELECT count(*) FROM completion) + (SELECT count(*) FROM acknowledgement)"
+            " + (SELECT count(*) FROM vendor)"
+        ),
+        counts="rows of the three tables, counted by the database",
+        feeds=("T89", "T90", "T91"),
+    ),
+    Population(
+        id="P20",
+        title="Exceptions",
+        words="Every exception of a control that was ever approved, also those that are over.",
+        columns={
+            "id": "text",
+            "control": "text",
+            "subject": "text",
+            "type": "text",
+            "reason": "text",
+            "compensating": "text",
+            "owner": "text",
+            "asked_by": "text",
+            "approved_by": "text",
+            "begins": "time",
+            "expires": "time",
+            "ended": "text",
+            "target": "text",
+            "state": "text",
+            "entry": "number",
+        },
+        rows=_exceptions,
+        counted=_in_sql("SELECT count(*) FROM control_exception"),
+        counts="rows of the table, counted by the database",
     ),
     Population(
         id="P22",

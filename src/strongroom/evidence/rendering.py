@@ -166,13 +166,17 @@ def _exceptions(staging: Staging, told: Told, result: Mapping[str, Any]) -> None
         ("verdict", result["verdict"]),
         ("members", str(result["population"])),
         ("exceptions", str(result["exceptions"])),
+        ("covered by an exception in force", str(result.get("excepted", 0))),
         ("not judged", str(result["unjudged"])),
         ("runs over the period", in_words_of_runs(result["runs"])),
         ("definition version", result["definition"]),
         ("entry of the run", str(result["entry"])),
         ("rows", f"{len(items)}: every item that did not hold; result.json has all"),
     )
-    rows = ({**item, "held": HELD[item["held"]], "proof": _joined(item["proof"])} for item in items)
+    rows = (
+        {"exception": "", **item, "held": _held(item), "proof": _joined(item["proof"])}
+        for item in items
+    )
     write_sheet(
         staging.path(f"{folder}/exceptions.xlsx"),
         about=about,
@@ -253,6 +257,7 @@ def _result_page(told: Told, result: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": result["verdict"],
         "population": f"{result['population']:,}",
         "exceptions": str(result["exceptions"]),
+        "excepted": str(result.get("excepted", 0)),
         "unjudged": str(result["unjudged"]),
         "what": [
             ["population", texts["population"]],
@@ -285,10 +290,14 @@ def _plain(value: object) -> str:
 def _item(item: Mapping[str, Any]) -> dict[str, str]:
     return {
         "subject": breakable(item["subject"]),
-        "held": HELD[item["held"]],
+        "held": _held(item),
         "because": breakable(item["because"]),
         "members": f"{item['members']:,}",
     }
+
+
+def _held(item: Mapping[str, Any]) -> str:
+    return "excepted" if item.get("exception") else HELD[item["held"]]
 
 
 def _runs_of(rolled: Mapping[str, Any]) -> str:
@@ -378,6 +387,7 @@ def _readme_page(told: Told, partial: str) -> dict[str, Any]:
         ],
         "verdicts": [
             ["effective", "every item held"],
+            ["excepted", "what broke is covered by an exception in force; each is listed, by name"],
             ["exceptions", "some item broke; each is listed"],
             ["inconclusive", "none broke, and some could not be judged; each is listed"],
             ["not exercised", "there was nothing to test in the period"],

@@ -43,8 +43,13 @@ class Result:
 
     @property
     def exceptions(self) -> int:
-        """How many items broke."""
-        return sum(item.held is False for item in self.items)
+        """How many items broke, and no exception covers them."""
+        return sum(item.held is False and not item.exception for item in self.items)
+
+    @property
+    def excepted(self) -> int:
+        """How many items broke that an exception in force covers."""
+        return sum(item.held is False and bool(item.exception) for item in self.items)
 
     @property
     def unjudged(self) -> int:
@@ -68,6 +73,7 @@ class Result:
                 "verdict": self.verdict.value,
                 "population": self.population,
                 "exceptions": self.exceptions,
+                "excepted": self.excepted,
                 "unjudged": self.unjudged,
                 "notes": list(self.notes),
                 "items": [_item(item) for item in self.items],
@@ -87,6 +93,7 @@ class Result:
             "verdict": self.verdict.value,
             "population": self.population,
             "exceptions": self.exceptions,
+            "excepted": self.excepted,
             "unjudged": self.unjudged,
             "result_sha256": digest(self.written()),
         }
@@ -99,6 +106,7 @@ def _item(item: Item) -> dict[str, Any]:
         "because": item.because,
         "proof": list(item.proof),
         "members": item.members,
+        "exception": item.exception,
     }
 
 

@@ -32,6 +32,7 @@ from strongroom.evidence.sources import made_by
 from strongroom.evidence.surroundings import Surroundings
 from strongroom.evidence.verify import rolled_up
 from strongroom.sdk.control import ControlTest, Evidence, Item
+from strongroom.sdk.exceptions import excepted
 from strongroom.sdk.facts.period import Period
 from strongroom.storage.transaction import Transaction
 
@@ -88,14 +89,17 @@ class ControlRuns:
 
     async def _one(self, control: ControlTest, basis: Basis) -> ControlRun:
         run, period = basis.run, basis.period
-        items = await collected(control, period, basis.evidence)
+        found = await collected(control, period, basis.evidence)
+        exceptions = await basis.evidence.compliance.exceptions()
+        now = self.server.clock.now()
+        items = excepted(control.id, found, exceptions, now)
         tree = Checkpoint.parse(Note.parse(basis.published.note).text)
         result = Result(
             control=control.id,
             definition=definition_of(control).version,
             run=run,
             period=period,
-            ran_at=self.server.clock.now(),
+            ran_at=now,
             simulated=self.server.settings.simulated,
             made_by=made_by(self.surroundings.host),
             checkpoint_size=tree.size,

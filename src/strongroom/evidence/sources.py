@@ -25,10 +25,12 @@ SHARED = (
     "crypto/",
     "evidence/",
     "sdk/control.py",
+    "sdk/exceptions.py",
     "sdk/facts/",
     "sdk/knowing.py",
     "sdk/leavers.py",
     "sdk/logins.py",
+    "sdk/patterns.py",
 )
 KINDS = (".css", ".html", ".js", ".py", ".svg", ".toml", ".typ")
 

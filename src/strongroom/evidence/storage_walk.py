@@ -14,8 +14,8 @@ from strongroom.core.server import Server
 from strongroom.crypto.errors import CiphertextError
 from strongroom.evidence.kept_runs import KeptRuns
 from strongroom.evidence.records import CONTROL_RUNS
-from strongroom.identity.environments import read_environments
 from strongroom.identity.entrances import ENTRANCES
+from strongroom.identity.environments import read_environments
 from strongroom.identity.factors.holds import FACTOR_HOLDS
 from strongroom.identity.factors.records import (
     CEREMONIES,
@@ -25,12 +25,16 @@ from strongroom.identity.factors.records import (
     MFA_METHODS,
     MFA_PENDING,
 )
+from strongroom.identity.governance.documents import ACKNOWLEDGEMENTS, DOCUMENTS, VERSIONS
+from strongroom.identity.governance.exceptions import EXCEPTIONS
 from strongroom.identity.governance.records import (
     APPROVAL_RULES,
     APPROVALS,
     GRANTS,
     PROPOSALS,
 )
+from strongroom.identity.governance.training import COMPLETIONS, COURSES
+from strongroom.identity.governance.vendors import VENDORS
 from strongroom.identity.leaving import LEAVERS
 from strongroom.identity.records import (
     ALIASES,
@@ -70,6 +74,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     *(FACTORS, CEREMONIES, FACTOR_RULES, MFA_METHODS, MFA_ENFORCEMENTS, MFA_PENDING),
     FACTOR_HOLDS,
     *(ENTRANCES, SIGN_INS, STEP_UP_RULES, LEAVERS, ROTATIONS_DUE, SCIM_USERS),
+    *(VENDORS, COURSES, COMPLETIONS, DOCUMENTS, VERSIONS, ACKNOWLEDGEMENTS, EXCEPTIONS),
     *(APPROVAL_RULES, PROPOSALS, APPROVALS, GRANTS),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
@@ -84,9 +89,15 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "mfa_pending.lookup": "keyed digests of the ids of logins that wait",
     "sign_in.lookup": "keyed digests of tokens",
     "access_grant.mac": "MACs of rows",
+    "acknowledgement.mac": "MACs of rows",
     "alias.mac": "MACs of rows",
     "approval.mac": "MACs of rows",
     "approval_rule.mac": "MACs of rows",
+    "completion.mac": "MACs of rows",
+    "control_exception.mac": "MACs of rows",
+    "course.mac": "MACs of rows",
+    "document.mac": "MACs of rows",
+    "document_version.mac": "MACs of rows",
     "entity.mac": "MACs of rows",
     "entrance.mac": "MACs of rows",
     "entity_group.mac": "MACs of rows",
@@ -113,6 +124,7 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "sign_in.mac": "MACs of rows",
     "step_up_rule.mac": "MACs of rows",
     "token.mac": "MACs of rows",
+    "vendor.mac": "MACs of rows",
     "workload.mac": "MACs of rows",
 }
 SQLITE_COLUMNS = (

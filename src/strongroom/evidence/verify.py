@@ -1346,6 +1346,8 @@ def without(tests: Sequence[str], others: Sequence[str]) -> str:
     return "; ".join([*left, *others])
 
 
+EXCEPTED = "excepted"
+COVERED = (EXCEPTED,)  # in place of what an item says, which JSON cannot
 ROLLED = ("count", "with_exceptions", "verdict")
 OF_RUN = ("run", "control", "period_start", "period_end", "verdict", "definition")
 
@@ -1361,7 +1363,8 @@ def rolled_up(result: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> d
     """Return the runs of a result's test over periods that overlap the result's, and their sum.
 
     A run that found exceptions is not erased by a later one that found none, nor one that could
-    not judge; of the others the verdict over the whole period counts.
+    not judge, nor one that exceptions in force covered; of the others the verdict over the whole
+    period counts.
     """
     start, end = result["period_start"], result["period_end"]
     over = [
@@ -1370,7 +1373,7 @@ def rolled_up(result: Mapping[str, Any], runs: Iterable[Mapping[str, Any]]) -> d
         if run["control"] == result["control"] and _overlap(run, start, end)
     ]
     verdicts = [run["verdict"] for run in over]
-    worst = [each for each in ("exceptions", "inconclusive") if each in verdicts]
+    worst = [each for each in ("exceptions", "inconclusive", EXCEPTED) if each in verdicts]
     return {
         "control": result["control"],
         "period_start": start,
@@ -1397,10 +1400,17 @@ def in_words(rolled: Mapping[str, Any]) -> str:
     return f"{counts}; for the period: {rolled['verdict']}"
 
 
+def _judged(item: Value) -> Any:
+    """Return whether an item held; of one that broke and that an exception covers, that."""
+    held = item["held"].raw
+    covered = "exception" in item.of(dict) and item["exception"].text != ""
+    return COVERED if held is False and covered else held
+
+
 def follows(result: Value) -> Iterator[str]:
     """Give what of a result does not follow from its items."""
     items = list(result["items"])
-    held = [item["held"].raw for item in items]
+    held = [_judged(item) for item in items]
     verdict = "effective"
     if not items:
         verdict = "not exercised"
@@ -1408,8 +1418,10 @@ def follows(result: Value) -> Iterator[str]:
         verdict = "exceptions"
     elif None in held:
         verdict = "inconclusive"
-    elif any(each is not True for each in held):
+    elif any(each is not True and each is not COVERED for each in held):
         verdict = "nothing"
+    elif COVERED in held:
+        verdict = EXCEPTED
     if result["verdict"].raw != verdict:
         yield f"the verdict is {result['verdict'].raw}, and {verdict} follows from its items"
     counts = {
@@ -1417,6 +1429,8 @@ def follows(result: Value) -> Iterator[str]:
         "exceptions": held.count(False),
         "unjudged": held.count(None),
     }
+    if "excepted" in result.of(dict):  # results of before there were exceptions count none
+        counts["excepted"] = held.count(COVERED)
     for name, count in counts.items():
         if result[name].number != count:
             yield f"it counts {result[name].raw} for {name}, and its items give {count}"

@@ -31,6 +31,8 @@ CHANGES: Final = ("create", "update", "patch", "delete")
 SAID: Final = "a fresh factor is needed here: show one at strongroom/step-up, then ask again"
 APPROVALS: Final = (
     "strongroom/changes/+/approve",
+    "strongroom/documents/proposals/+/approve",
+    "strongroom/exceptions/proposals/+/approve",
     "strongroom/registrations/+/approve",
     "strongroom/requests/+/approve",
 )

@@ -19,6 +19,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from strongroom.sdk.facts.access import Access, Tokens
+from strongroom.sdk.facts.compliance import Compliance
 from strongroom.sdk.facts.identities import Identities
 from strongroom.sdk.facts.log import Log
 from strongroom.sdk.facts.period import Period
@@ -35,6 +36,7 @@ class Verdict(StrEnum):
     """What the items of a period add up to."""
 
     EFFECTIVE = "effective"  # every item held
+    EXCEPTED = "excepted"  # what broke is covered by exceptions in force, each named
     EXCEPTIONS = "exceptions"  # some item broke
     INCONCLUSIVE = "inconclusive"  # none broke, but some could not be judged
     NOT_EXERCISED = "not exercised"  # the population is empty
@@ -54,7 +56,8 @@ class Item:
     """One member of the population, or `members` of them that are all alike.
 
     `held` is None where it could not be judged. `proof` holds the indices of log entries that
-    show it; an evidence pack carries those entries with their inclusion proofs.
+    show it; an evidence pack carries those entries with their inclusion proofs. `exception` is the
+    id of the exception in force that covers one which broke (`sdk.exceptions`); no test sets it.
     """
 
     subject: str
@@ -62,16 +65,19 @@ class Item:
     because: str
     proof: tuple[int, ...] = ()
     members: int = 1
+    exception: str = ""
 
 
 def verdict(items: Sequence[Item]) -> Verdict:
     """Add items up. The worst one decides, and none at all is never a pass."""
     if not items:
         return Verdict.NOT_EXERCISED
-    if any(item.held is False for item in items):
+    if any(item.held is False and not item.exception for item in items):
         return Verdict.EXCEPTIONS
     if any(item.held is None for item in items):
         return Verdict.INCONCLUSIVE
+    if any(item.held is False for item in items):
+        return Verdict.EXCEPTED
     return Verdict.EFFECTIVE
 
 
@@ -87,6 +93,7 @@ class Evidence:
     tokens: Tokens
     access: Access
     identities: Identities
+    compliance: Compliance
     probe: Probe
     places: Places
     listeners: Listeners

@@ -26,6 +26,7 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = timedelta(hours=24)
 MISSED, MEASURED = "leaver.missed", "leaver.measured"
 PERSON, WORKLOAD = "person", "workload"
+ENDING: Final = ("person.leave", "workload.decommission", "leaver.", "vendor.leave")
 RETURNING: Final = ("person.", "scim.user.", "workload.")
 APPROVED: Final = "registration.approve"
 ACTIVE: Final = "active"
@@ -37,6 +38,7 @@ class Ended:
 
     entity: str
     entry: LogEntry
+    ended: Mapping[str, object] = field(default_factory=dict)
     back: LogEntry | None = None
     served: int | None = None
     missed: int | None = None
@@ -46,7 +48,7 @@ class Ended:
     def counts(self) -> str:
         """What was ended, in words, and how soon; else the longest that finding one kind took."""
         found, slowest = list[str](), 0.0
-        for name, each in sorted(_mapping(self.entry.own.get("ended")).items()):
+        for name, each in sorted(self.ended.items()):
             told = _mapping(each)
             count, ms = told.get("count", 0), told.get("ms", 0.0)
             if isinstance(count, int | float) and count:
@@ -74,6 +76,25 @@ class Gone:
     why: str
 
 
+def told_of_each(entry: LogEntry) -> list[tuple[str, str, Mapping[str, object]]]:
+    """Return whose access an entry ended, each with their kind, and what of theirs there was.
+
+    A vendor's leaving ends that of several at once.
+    """
+    if not entry.ok:
+        return []
+    several = entry.own.get("leavers")
+    each_of = several if isinstance(several, list) and not entry.lacks("leavers") else [entry.own]
+    return [
+        (own["entity"], own["kind"], _mapping(own["ended"]))
+        for own in each_of
+        if isinstance(own, Mapping)
+        and isinstance(own.get("entity"), str)
+        and isinstance(own.get("kind"), str)
+        and "ended" in own
+    ]
+
+
 def gone_since(row: PersonFact | WorkloadFact, period: Period) -> datetime | None:
     """Return since when somebody is gone who must have been ended by the period's end."""
     if row.left_at is not None:
@@ -93,21 +114,16 @@ class Leaving:
 
     def follow(self, entry: LogEntry, kind: str, end: datetime) -> None:
         """Take the next entry; endings from `end` on are of another period."""
-        own, entity = entry.own, entry.own.get("entity")
-        if entry.ok and "ended" in own and own.get("kind") == kind and isinstance(entity, str):
-            early = entry.time is None or entry.time < end
-            if early and entity not in self.gone:
-                self.gone[entity] = Ended(entity, entry)
-                self.ended.append(self.gone[entity])
+        entity = entry.own.get("entity")
+        if told := told_of_each(entry):
+            for who, of, ended in told:
+                if of == kind and (entry.time is None or entry.time < end):
+                    self._note(Ended(who, entry, ended))
             return
-        if entry.ok and entry.code.startswith(("person.leave", "workload.decommission", "leaver.")):
-            if entry.lacks("entity", "ended") and entry.code not in (MISSED, MEASURED):
+        if entry.ok and entry.code.startswith(ENDING):
+            if entry.lacks("entity", "ended", "leavers") and entry.code not in (MISSED, MEASURED):
                 self.cut.append(entry.index)
-            gone = self.gone.get(entity) if isinstance(entity, str) else None
-            if entry.code == MEASURED and gone is not None and gone.measured is None:
-                gone.measured = entry
-            if entry.code == MISSED and gone is not None and gone.missed is None:
-                gone.missed = entry.index
+            self._note_behind(entry)
         self.same.follow(entry)
         if isinstance(entity, str) and entity in self.gone and comes_back(entry):
             self.gone.pop(entity).back = entry
@@ -115,6 +131,21 @@ class Leaving:
             served = self.gone.get(name)
             if served is not None and entry.ok and served.served is None:
                 served.served = entry.index
+
+    def _note_behind(self, entry: LogEntry) -> None:
+        """Take what an ending took, or what was missed by it."""
+        entity = entry.own.get("entity")
+        gone = self.gone.get(entity) if isinstance(entity, str) else None
+        if entry.code == MEASURED and gone is not None and gone.measured is None:
+            gone.measured = entry
+        if entry.code == MISSED and gone is not None and gone.missed is None:
+            gone.missed = entry.index
+
+    def _note(self, ended: Ended) -> None:
+        """Take an ending; of one who is gone already it is none."""
+        if ended.entity not in self.gone:
+            self.gone[ended.entity] = ended
+            self.ended.append(ended)
 
 
 async def endings(period: Period, evidence: Evidence, kind: str) -> Leaving:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from strongroom.core.governance.documents import DocumentRoutes
+from strongroom.core.governance.exceptions import ExceptionRoutes
 from strongroom.core.governance.granting import GrantRoutes
 from strongroom.core.governance.requests import RequestRoutes
 from strongroom.core.governance.rules import ApprovalRuleRoutes
+from strongroom.core.governance.training import TrainingRoutes
+from strongroom.core.governance.vendors import VendorRoutes
 from strongroom.core.records import Mount
 from strongroom.core.router import Routes
 from strongroom.core.server import Server
@@ -76,6 +80,10 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *KnowledgeRoutes(server).routes(),
                 *ScimRoutes(server).routes(),
                 *RegistrationRoutes(server).routes(),
+                *VendorRoutes(server).routes(),
+                *TrainingRoutes().routes(),
+                *DocumentRoutes(server).routes(),
+                *ExceptionRoutes(server).routes(),
                 *ApprovalRuleRoutes().routes(),
                 *RequestRoutes(server).routes(),
                 *GrantRoutes().routes(),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STEPS = (
     *("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
-    *("0011", "0012", "0013"),
+    *("0011", "0012", "0013", "0014"),
 )
 HEAD = STEPS[-1]
 SELECT_VERSION = "SELECT version_num FROM alembic_version"
