@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from strongroom.audit.entry import ANONYMOUS, Actor
-from strongroom.core.request import Incoming
+from strongroom.core.request import Incoming, Instead
 from strongroom.core.router import Match
 from strongroom.core.views import Live
 from strongroom.identity.policy.listing import KeysFilter
@@ -48,6 +48,9 @@ class Attempt:
     noise: str = ""  # what else than code, reason and network makes two of these the same noise
     touched: Touched | None = None
     details: dict[str, object] = field(default_factory=dict)
+    about: dict[str, object] = field(default_factory=dict)  # what the gate adds to the details
+    then: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # once it was served
+    instead: Instead | None = None
     committed: list[Callable[[], None]] = field(default_factory=list)
     leaf: bytes = b""
     digest: bytes = b""

@@ -1,6 +1,6 @@
 """Who asks, and whether they may: authentication, policy, and the guardrails behind it.
 
-Order   token → session → (create or update?) → policy → sudo → guardrails
+Order   token → session → (create or update?) → policy → sudo → guardrails → change control
 Trust   What is cached here is of one generation, and the commit is the fence: see `pipeline`.
         The reason of a refusal goes into the entry; the caller learns only that it was refused.
 """
@@ -16,6 +16,7 @@ import msgspec
 from strongroom.base.errors import DeniedError, InputError, LimitError
 from strongroom.core.attempt import Attempt
 from strongroom.core.fields import declared, members
+from strongroom.core.governance.controlling import ChangeControl
 from strongroom.core.guardrails import Guardrails, below
 from strongroom.core.router import Operation
 from strongroom.core.subjects import CHANGES, subject_refusal
@@ -58,6 +59,7 @@ class Gate:
     views: Views
     tokens: Tokens
     call: Callable[[Attempt], Call]
+    changes: ChangeControl
 
     async def authenticate(self, attempt: Attempt, *, is_open: bool) -> None:
         """Find out who asks. On an open path nobody need be, and no use is counted.
@@ -133,7 +135,10 @@ class Gate:
             attempt.reason = "sudo is needed"
             raise DeniedError
         await self._guard(attempt, session, asked, decision)
-        attempt.unconditional = not decision.conditional and _by_path_alone(attempt, session)
+        covered = await self._controlled(attempt, session)
+        attempt.unconditional = not (covered or decision.conditional) and _by_path_alone(
+            attempt, session
+        )
         if incoming.operation in LISTS:
             _bound_page(attempt, decision)
 
@@ -183,6 +188,18 @@ class Gate:
     async def _step_up(
         self, attempt: Attempt, session: Session, asked: Asked, guardrails: Guardrails
     ) -> None:
+    async def _controlled(self, attempt: Attempt, session: Session) -> bool:
+        """Hold a write to an approved change where a rule covers it; say whether one does."""
+        incoming = attempt.incoming
+        if incoming.operation not in CHANGES or attempt.match is None:
+            return False
+        rules = await self.views.change_rules(attempt.transaction)
+        covering = rules.covering(incoming.path, incoming.operation.value)
+        if not (covering or incoming.chosen):
+            return False
+        await self.changes.hold(attempt, session, covering)
+        return True
+
         """Ask a person for a fresh factor where a rule wants one."""
         rules, path = await self.views.step_up(attempt.transaction), attempt.incoming.path
         reached = [each.name for each in guardrails.environments_of(path, asked)]

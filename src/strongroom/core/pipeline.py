@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -41,12 +41,13 @@ from strongroom.core.envelope import envelope, errors, not_found
 from strongroom.core.failures import Failure, failure_of
 from strongroom.core.fields import decoder
 from strongroom.core.gate import ASKED, LISTS, Gate, visible
+from strongroom.core.governance.controlling import ChangeControl
 from strongroom.core.guardrails import GuardrailError
 from strongroom.core.hands import note_hands
 from strongroom.core.leases import Leases
 from strongroom.core.login import Logins, shown_path
 from strongroom.core.noise import Noise
-from strongroom.core.request import Answer, Incoming, SystemCall
+from strongroom.core.request import Answer, Incoming, Instead, SystemCall
 from strongroom.core.resumed import Resumed
 from strongroom.core.router import Bound, Match, Operation
 from strongroom.core.seal import Seal
@@ -110,7 +111,8 @@ class Pipeline:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._gate = Gate(self.views, self.tokens, self._call)
+        changes = ChangeControl(self.views, self.entropy, self._call)
+        self._gate = Gate(self.views, self.tokens, self._call, changes)
         self._ways = Ways(self.views)
 
     def start(self, incoming: Incoming, respond: Respond) -> None:
@@ -142,7 +144,8 @@ class Pipeline:
         def done(outcome: Outcome) -> None:
             if isinstance(outcome.problem, Problem):
                 self.views.catch_up(outcome.generation)
-                self._spawn(self._again(attempt.incoming, respond))
+                came = attempt.incoming.asked_as or attempt.incoming
+                self._spawn(self._again(came, respond))
             else:
                 respond(self._answer(attempt, outcome))
 
@@ -228,6 +231,8 @@ class Pipeline:
                     await self._run(attempt, way)
                 else:
                     await self._try(attempt)
+                if attempt.instead is not None:
+                    await self._serve_instead(attempt, attempt.instead)
             except StrongroomError as error:
                 if isinstance(error, GuardrailError):
                     attempt.guardrail = attempt.reason = error.guardrail
@@ -272,6 +277,29 @@ class Pipeline:
         if no_route is not None:
             raise no_route
         await self._run(attempt)
+
+    async def _serve_instead(self, attempt: Attempt, instead: Instead) -> None:
+        """Serve another request in place of the one that came; nothing of that one is answered."""
+        came, attempt.instead = attempt.incoming, None
+        attempt.incoming = replace(instead.incoming, asked_as=came)
+        attempt.live = attempt.match = None
+        attempt.code, attempt.details, attempt.touched = "request.unrouted", {}, None
+        attempt.about |= instead.about
+        if instead.then is not None:
+            attempt.then.append(instead.then)
+        if instead.session is not None:
+            if attempt.session is not None and attempt.session.limited:
+                await self._use_up(attempt, attempt.session)
+            attempt.session, attempt.actor = instead.session, instead.session.actor
+        no_route = await self._route(attempt)
+        if attempt.is_open:
+            raise DeniedError
+        await self._gate.authorize(attempt)
+        if no_route is not None:
+            raise no_route
+        await self._run(attempt)
+        if attempt.instead is not None:
+            raise DeniedError
 
     async def _note_visit(self, attempt: Attempt, problem: VisitRefusedError) -> None:
         """Say whose session a refused visit brought; whoever brought it is not taken for them."""
@@ -348,6 +376,11 @@ class Pipeline:
                 await note_hands(attempt, call, bound)
                 if bound.operation in LISTS:
                     reply = _listed(attempt, reply)
+            if isinstance(call, SystemCall) and call.instead is not None:
+                attempt.instead = call.instead
+                return
+            for act in attempt.then:
+                await act()
         except StrongroomError as error:
             tx.rollback(before)
             await self._refused(attempt, call, error)
@@ -531,7 +564,7 @@ class Pipeline:
             port=incoming.port,
             version=touched.version if touched else None,
             fingerprint=touched.fingerprint if touched else None,
-            details=attempt.details,
+            details={**attempt.details, **attempt.about},
             simulated=self.simulated,
         )
 

@@ -35,6 +35,8 @@ class Incoming:
     turn: str | None = None  # of the console's cookie: `SignIn.turn` when it was given
     actor: Actor | None = None  # set for the server's own work, which needs no token
     problem: Exception | None = None  # found while decoding; answered after it is written down
+    chosen: tuple[str, int] | None = None  # the change, and its write, that this request performs
+    asked_as: Incoming | None = None  # what came, where this is served in its place
     # Counts an address that asks with nobody behind it: seconds that it must wait, or 0.
     bound: Callable[[str], int] | None = None
     began: float = field(default_factory=perf_counter, compare=False)  # when it arrived, in seconds
@@ -59,12 +61,27 @@ async def _nobody() -> None:
     raise DeniedError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instead:
+    """A request that is served in place of the one that came: in its transaction, as its entry.
+
+    It is routed and judged like any other, for `session`, or else for whoever asks. `about` goes
+    into the entry, and `then` is done in the transaction once it has been served.
+    """
+
+    incoming: Incoming
+    session: Session | None = None
+    about: Mapping[str, object] = field(default_factory=dict)
+    then: Callable[[], Awaitable[None]] | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class SystemCall(Call):
     """What a handler of the core gets beyond what an engine gets.
 
     `authorize` asks policy and guardrails as for a path that is not open, and counts a use of a
-    limited token; DeniedError if there is no session. For open paths that ask after all.
+    limited token; DeniedError if there is no session. For open paths that ask after all. A handler
+    that sets `instead` has written nothing, and what it returns is not sent.
     """
 
     transaction: Transaction
@@ -72,6 +89,7 @@ class SystemCall(Call):
     session: Session | None
     actor: Actor
     authorize: Callable[[], Awaitable[None]] = _nobody
+    instead: Instead | None = None
     details: dict[str, object] = field(default_factory=dict)  # go into the entry
     committed: list[Callable[[], None]] = field(default_factory=list)  # run after the commit
 

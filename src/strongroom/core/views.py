@@ -20,6 +20,7 @@ from strongroom.core.router import Routes
 from strongroom.identity.environments import read_environments
 from strongroom.identity.factors.demands import ENROL, ENROL_TEXT, asking, unmet
 from strongroom.identity.factors.records import FACTOR_RULES, FactorRule
+from strongroom.identity.governance.changes import ChangeRules, read_change_rules
 from strongroom.identity.governance.grants import (
     PREFIX,
     grants_of,
@@ -116,6 +117,7 @@ class Views:
         self._guardrails: Guardrails | None = None
         self._graph: Graph | None = None
         self._step_up: StepUp | None = None
+        self._change_rules: ChangeRules | None = None
         self._factor_rules: tuple[FactorRule, ...] | None = None
         self._policies: dict[str, Policy | None] = {}
         self._expiring: dict[str, datetime] = {}
@@ -146,6 +148,7 @@ class Views:
         self._guardrails = None
         self._graph = None
         self._step_up = None
+        self._change_rules = None
         self._factor_rules = None
         self._policies.clear()
         self._expiring.clear()
@@ -234,6 +237,18 @@ class Views:
         rules = await read_step_up(tx)
         if generation == self.generation:
             self._step_up = rules
+        return rules
+
+    async def change_rules(self, tx: Transaction) -> ChangeRules:
+        """Return the rules of which writes need an approved change."""
+        if self._change_rules is not None:
+            return self._change_rules
+        generation = self.generation
+        rules = await read_change_rules(tx)
+        for problem in rules.lost:
+            _logger.error("change rules: %s", problem)
+        if generation == self.generation:
+            self._change_rules = rules
         return rules
 
     async def factor_rules(self, tx: Transaction) -> tuple[FactorRule, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Final
 
 from strongroom.base.clock import rfc3339
@@ -52,7 +53,10 @@ from strongroom.identity.governance.records import (
     state_of,
 )
 from strongroom.identity.people import active_person
+from strongroom.identity.records import WORKLOADS
+from strongroom.identity.standing import end_of, living
 from strongroom.sdk.engine import Help
+from strongroom.storage.transaction import Transaction
 
 MAY_NOT: Final = "permission denied: you may not decide on this"
 OPEN: Final = (PENDING, BEGUN, OVERDUE)
@@ -188,8 +192,22 @@ async def opened(call: SystemCall, row: Proposal, given: Decision) -> None:
         raise InputError("", f"the request is {state} already")
     if given.revision != row.revision:
         raise InputError("revision", "the request was edited; read it again")
-    if await active_person(call.transaction, row.requesters[0], call.now) is None:
-        raise InputError("", "who asked for it is no longer an active person")
+    if not await is_active(call.transaction, row.requesters[0], call.now):
+        raise InputError("", "who asked for it is no longer active")
+
+
+async def is_active(tx: Transaction, who: str, now: datetime) -> bool:
+    """Say whether somebody is a person, or a workload, who is there and not over."""
+    if await active_person(tx, who, now) is not None:
+        return True
+    entity = await living(tx, who)
+    if entity is None or entity.disabled:
+        return False
+    workload = await tx.get(WORKLOADS, entity.id)
+    if workload is None:
+        return False
+    end = end_of(workload)
+    return end is None or now < end
 
 
 async def decider(call: SystemCall, row: Proposal) -> str:

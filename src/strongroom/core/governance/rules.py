@@ -20,6 +20,7 @@ from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.core.governance.organisation import active_people, group_of
 from strongroom.core.request import SystemCall
 from strongroom.core.system.bindings import check_unbound
+from strongroom.identity.governance.changes import CHANGE
 from strongroom.identity.governance.documents import DOCUMENT
 from strongroom.identity.governance.exceptions import EXCEPTION
 from strongroom.identity.governance.records import (
@@ -38,7 +39,7 @@ from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route, Sent
 from strongroom.sdk.rules import changed, valid_name
 from strongroom.storage.guard import Broken
 
-KINDS: Final = (ACCESS, DOCUMENT, EXCEPTION)
+KINDS: Final = (ACCESS, CHANGE, DOCUMENT, EXCEPTION)
 LOOSENED: Final = "approval_rule_loosened"
 MOST_NAMED, MOST_NEEDS, MOST_PEOPLE = 64, 8, 16
 MOST_WRITTEN: Final = 3000  # characters of all names together: an entry holds them whole

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from strongroom.core.governance.documents import DocumentRoutes
 from strongroom.core.governance.exceptions import ExceptionRoutes
+from strongroom.core.governance.change_rules import ChangeRuleRoutes
+from strongroom.core.governance.changes import ChangeRoutes
 from strongroom.core.governance.granting import GrantRoutes
 from strongroom.core.governance.requests import RequestRoutes
 from strongroom.core.governance.rules import ApprovalRuleRoutes
@@ -87,6 +89,8 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *ApprovalRuleRoutes().routes(),
                 *RequestRoutes(server).routes(),
                 *GrantRoutes().routes(),
+                *ChangeRuleRoutes().routes(),
+                *ChangeRoutes(server).routes(),
                 *FactorRoutes(server).routes(),
                 *SignInRoutes(server).routes(),
                 *StepUpRoutes(server).routes(),
