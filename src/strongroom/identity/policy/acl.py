@@ -96,6 +96,14 @@ class Acl:
         """Say what `decide` would for a request that meets all conditions of its rule."""
         return self._weigh(path, operation)[0]
 
+    def governing(self, path: str, operation: Operation) -> str | None:
+        """Return the pattern that decides an operation on a path; None if no rule matches."""
+        if self.everything is not None:
+            return None
+        as_list = operation in _LISTS
+        found = self._governing(f"{path.removesuffix('/')}/" if as_list else path, as_list=as_list)
+        return None if found is None else found.pattern
+
     def sudo(self, path: str) -> Decision:
         """Say whether a path may be used that is protected beyond its operation."""
         if self.everything is not None:

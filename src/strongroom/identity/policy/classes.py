@@ -53,7 +53,8 @@ class Classes:
     def of(self, key: Key, identity: Identity | None, bound: frozenset[str]) -> Class:
         """Return the class of who holds the policies of a key."""
         compiled = self._compiled[key]
-        acl, own = compiled.acl, ()
+        acl = compiled.acl
+        own: tuple[str, ...] = ()
         if compiled.templated and identity is not None:
             acl, own = self._with_templates(key, compiled, identity)
         base = compiled.acl if own else acl
