@@ -88,7 +88,7 @@ def test_access_is_asked_for_approved_used_and_ended(firm: Firm, shell: Shell) -
 
     bob = of(firm, shell, "bob")
     assert id_ in bob.ok("requests", "--inbox").out
-    assert "is approved" in bob.ok("approve", id_, "--yes", "--because=a fault").err
+    assert "is approved" in bob.ok("approve", id_, "--yes", "--because=a fault").out
 
     ann = of(firm, shell, "ann")
     assert ann.ok("read", "shop/prod/db", "--field=k").out == "v"

@@ -40,6 +40,7 @@ from strongroom.sdk.facts.log import DailyCheckpoint, LogEntry, Setback
 from strongroom.sdk.facts.period import Period
 from strongroom.sdk.facts.probes import Answered, ListenerFact, Prober, Searched, WriteRoute
 from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal, RunRow
+from tests.controls.governance import FakeGovernance
 
 EPOCH = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -331,6 +332,7 @@ def evidence(**parts: Any) -> Evidence:
         access=parts.get("access", FakeAccess()),
         identities=parts.get("identities", FakeIdentities()),
         compliance=parts.get("compliance", FakeCompliance()),
+        governance=parts.get("governance", FakeGovernance()),
         probe=parts.get("probe", FakeProbe(log)),
         places=parts.get("places", FakePlaces()),
         listeners=parts.get("listeners", FakeListeners()),

@@ -70,8 +70,9 @@ def _difference(environment: EnvironmentFact, last: LogEntry | None) -> str:
         return "is there, and no entry says so"
     if last.lacks("paths") or not {"paths", "protected", "open"} <= own.keys():
         return CUT
-    said = (tuple(own["paths"]), own["protected"], own["open"])
-    if said == (environment.paths, environment.protected, environment.open):
+    people = own.get("people", "standing")  # of an entry from before there were grants
+    said = (tuple(own["paths"]), own["protected"], own["open"], people)
+    if said == (environment.paths, environment.protected, environment.open, environment.people):
         return ""
     return f"is not as entry {last.index} wrote it"
 

@@ -130,6 +130,9 @@ class Gate:
             if session.outgrown:
                 attempt.reason = f"rule {session.outgrown} asks for a factor that was not shown"
                 raise DeniedError(LOG_IN_AGAIN)
+            guardrails = await self.views.guardrails(attempt.transaction)
+            if session.person and guardrails.check_granted(session, incoming.path, asked):
+                raise DeniedError(ASK_FOR_IT)
             raise DeniedError
         if attempt.match is not None and attempt.match.bound.route.sudo and not decision.sudo:
             attempt.reason = "sudo is needed"

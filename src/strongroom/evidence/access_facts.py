@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from strongroom.core.guardrails import Guardrails
+from strongroom.core.guardrails import STANDING, Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.server import Server
 from strongroom.core.views import Live, parsed
@@ -183,6 +183,7 @@ class Facts:
                 paths=e.paths,
                 protected=e.protected,
                 open=e.open,
+                people=e.people or STANDING,
                 entry=e.entry,
                 problem=problem,
             )

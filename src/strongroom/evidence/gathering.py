@@ -10,6 +10,7 @@ from strongroom.audit.log import Published
 from strongroom.core.server import Server
 from strongroom.evidence.access_facts import Facts
 from strongroom.evidence.compliance_facts import ComplianceFacts
+from strongroom.evidence.governance_facts import GovernanceFacts
 from strongroom.evidence.identity_facts import IdentityFacts
 from strongroom.evidence.kept_runs import KeptRuns
 from strongroom.evidence.log_reading import LogReading
@@ -52,6 +53,7 @@ def gather(server: Server, log: LogReading, surroundings: Surroundings, kept: Ke
         access=facts,
         identities=IdentityFacts(server),
         compliance=ComplianceFacts(server),
+        governance=GovernanceFacts(server),
         probe=Probing(server),
         places=SearchedPlaces(server, surroundings),
         listeners=Asked(surroundings),

@@ -349,6 +349,7 @@ async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
 
 
 ENDINGS = ("person.leave", "workload.decommission", "vendor.leave", "leaver.", "scim.user.")
+ASKING = ("registration.", "access_request.", "grant.", "approval_rule.")
 CHANGES = ("policy.", "mount.", "environment.", "entity.", "seal.", "token.role", "clock.")
 
 POPULATIONS = (
@@ -411,14 +412,17 @@ POPULATIONS = (
     ),
     Population(
         id="P05",
-        title="Requests to register somebody, and what was decided",
-        words="Every request that asks for a registration or decides on one, refused ones too.",
+        title="Requests for identities and for access, and what was decided",
+        words=(
+            "Every request that asks for a registration or for access, decides on one, ends a "
+            "grant, or reads or writes a rule of approvals; refused ones too."
+        ),
         columns=LOG_COLUMNS,
-        rows=_of_log("registration."),
-        counted=_marks("registration."),
+        rows=_of_log(*ASKING),
+        counted=_marks(*ASKING),
         counts="leaves that name such an event, counted without decoding them",
-        codes=("registration.",),
-        feeds=("T20",),
+        codes=ASKING,
+        feeds=("T20", "T21", "T22", "T41", "T42"),
     ),
     Population(
         id="P07",

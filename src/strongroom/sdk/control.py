@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from strongroom.sdk.facts.access import Access, Tokens
 from strongroom.sdk.facts.compliance import Compliance
+from strongroom.sdk.facts.governance import Governance
 from strongroom.sdk.facts.identities import Identities
 from strongroom.sdk.facts.log import Log
 from strongroom.sdk.facts.period import Period
@@ -94,6 +95,7 @@ class Evidence:
     access: Access
     identities: Identities
     compliance: Compliance
+    governance: Governance
     probe: Probe
     places: Places
     listeners: Listeners

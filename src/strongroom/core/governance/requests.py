@@ -222,9 +222,9 @@ class RequestRoutes:
         }
 
     async def _ground(self, call: SystemCall, row: Proposal) -> Ground:
-        return await self._ground_of(call, access_of(row))
+        return await self.ground_of(call, access_of(row))
 
-    async def _ground_of(self, call: SystemCall, access: Access) -> Ground:
+    async def ground_of(self, call: SystemCall, access: Access) -> Ground:
         rules = await Covering(self._server, call).rules(
             access.paths, access.groups, scans=access.scans
         )
@@ -235,8 +235,8 @@ class RequestRoutes:
     async def preview(self, call: SystemCall, given: Asked) -> Reply:
         """Explain what a request would need; nothing is asked."""
         who = await asker(call)
-        access = await self._access(call, given)
-        ground = await self._ground_of(call, access)
+        access = await self.access(call, given)
+        ground = await self.ground_of(call, access)
         return Reply(await self._told(call, access, ground, who))
 
     async def _told(
@@ -269,8 +269,8 @@ class RequestRoutes:
     async def _write(self, call: SystemCall, given: Asked, old: Proposal | None) -> Reply:
         who = await asker(call)
         check_says("reason", given.reason, "say why you need it")
-        access = await self._access(call, given)
-        ground = await self._ground_of(call, access)
+        access = await self.access(call, given)
+        ground = await self.ground_of(call, access)
         over = min(call.now + LASTS, access.until or datetime.max.replace(tzinfo=call.now.tzinfo))
         text = Text(
             title=title_of(access),
@@ -281,7 +281,9 @@ class RequestRoutes:
         row = await written(call, ACCESS, text, old, lasts_until=over)
         within = begins_at_once(ground.rules)
         if within is not None and not await self._owes(call, who):
-            ends = access.ends(call.now, longest(ground.rules))
+            most = longest(ground.rules)
+            ends = access.ends(call.now, most)
+            call.details["longest_seconds"] = int(most.total_seconds())
             grant = make_grant(call, row, access, ends)
             row = replace(row, state=BEGUN, outcome=grant.id, due_at=call.now + within)
             call.details |= {"alert": BEFORE, "due_at": rfc3339(call.now + within)}
@@ -327,7 +329,9 @@ class RequestRoutes:
     ) -> Proposal:
         outcome = row.outcome
         if row.state == PENDING:
-            ends = access.ends(call.now, longest((*rules, *row.rules)))
+            most = longest((*rules, *row.rules))
+            ends = access.ends(call.now, most)
+            call.details["longest_seconds"] = int(most.total_seconds())
             if ends <= call.now:
                 raise InputError("until", "it has passed")
             outcome = make_grant(call, row, access, ends).id
@@ -358,7 +362,7 @@ class RequestRoutes:
 
     # -- what is asked for
 
-    async def _access(self, call: SystemCall, given: Asked) -> Access:
+    async def access(self, call: SystemCall, given: Asked) -> Access:
         """Return what is asked for, checked as far as it can be now."""
         groups = await self._groups(call, given.groups)
         paths = tuple(dict.fromkeys(each.removeprefix("/") for each in given.paths))

@@ -56,12 +56,16 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFact:
-    """A boundary, as it is configured. `problem` says why it is not stored as written, if so."""
+    """A boundary, as it is configured. `problem` says why it is not stored as written, if so.
+
+    `people` are let in by their policies ("standing"), or by grants alone ("granted").
+    """
 
     name: str
     paths: tuple[str, ...]
     protected: bool
     open: bool
+    people: str = "standing"
     entry: int | None = None
     problem: str = ""
 
