@@ -417,9 +417,10 @@ class Views:
     ) -> tuple[str, ...]:
         """Return who else could be behind a session: by its login, or by who made them people."""
         found = dict.fromkeys(helped_by(sign_in))
-        for each in makers:
-            person = await tx.get(PEOPLE, each) if each else None
-            found |= dict.fromkeys((person.made_by or ()) if person is not None else ())
+        for each in filter(None, makers):
+            person = await tx.get(PEOPLE, each)
+            if person is not None:
+                found |= dict.fromkeys(person.made_by or ())
         return tuple(found)
 
     async def _outgrown(self, tx: Transaction, token: Token, standing: Standing | None) -> str:
