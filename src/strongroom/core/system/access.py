@@ -20,6 +20,7 @@ from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.everybody import Everybody, Present
 from strongroom.core.system.holders import Holder, Holders
+from strongroom.core.system.least_privilege import LeastPrivilegeRoutes
 from strongroom.core.system.then import Then
 from strongroom.core.system.whole_matrix import Whole, WholeMatrix
 from strongroom.identity.policy.acl import Decision
@@ -121,6 +122,7 @@ class AccessRoutes:
                 summary="What everybody may do on every path; who may do the same is one row.",
                 read=Endpoint(Whole, self.everybody, "access.everybody"),
             ),
+            *LeastPrivilegeRoutes(self._server, self._present).routes(),
         )
 
     # -- the questions
@@ -143,9 +145,7 @@ class AccessRoutes:
             everybody = await self._of(call, given.at)
             holders = _of_entity(everybody, given.entity)
         elif given.at is not None:
-            raise InputError(
-                "at", "of a past moment only an entity can be asked about"
-            )
+            raise InputError("at", "of a past moment only an entity can be asked about")
         else:
             everybody, holders = None, await self._asked(call, given)
         guardrails = await self._server.views.guardrails(call.transaction)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
@@ -24,6 +24,7 @@ from strongroom.core.records import MOUNTS
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.holders import Holder, Holders, Known
+from strongroom.identity.groups import Belonging
 from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import Capability, asks
 from strongroom.identity.policy.questions import may
@@ -101,6 +102,10 @@ class Crowd:
             yield may(each.acl, capability, path), each.bound, (each,)
 
 
+def _nowhere(_: str) -> Belonging | None:
+    return None
+
+
 @dataclass(slots=True, kw_only=True)
 class Everybody:
     """All holders at one moment. `uncertain` says what of a past one could not be known."""
@@ -111,6 +116,11 @@ class Everybody:
     tokens: Crowd = field(default_factory=Crowd)
     uncertain: tuple[str, ...] = ()
     known: Known | None = None
+    belongings: Callable[[str], Belonging | None] = _nowhere
+
+    def belonging(self, entity: str) -> Belonging | None:
+        """Return the groups that an entity is in."""
+        return self.belongings(entity)
 
     def __len__(self) -> int:
         return len(self.lasting.holders) + sum(1 for _ in self.live())
@@ -193,6 +203,7 @@ class Present:
                 lasting=self._lasting,
                 tokens=self._tokens,
                 known=self._holders.known if self._holders is not None else None,
+                belongings=self._holders.belonging if self._holders is not None else _nowhere,
             )
 
     def _good(self, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from strongroom.core.system.token import plugin_call
 from strongroom.core.system.token_creation import UNASSIGNABLE
 from strongroom.core.system.token_roles import PREFIX, TokenRole
 from strongroom.core.views import Live
-from strongroom.identity.groups import NOWHERE, Graph, belonging
+from strongroom.identity.groups import NOWHERE, Belonging, Graph, belonging
 from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.classes import Classes
 from strongroom.identity.policy.document import Policy
@@ -186,6 +186,11 @@ class Holders:
         if standing is None or standing.entity.disabled or standing.over(self.known.now):
             return None
         return standing
+
+    def belonging(self, entity_id: str) -> Belonging | None:
+        """Return the groups that an entity is in; None for none that is known."""
+        standing = self._standings.get(entity_id)
+        return standing.belonging if standing is not None else None
 
     def good_until(self) -> datetime | None:
         """Return when the first thing ends by the clock that any of it goes by; tokens apart."""
