@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from time import process_time
 from typing import Annotated, Literal
 
 import pytest
@@ -15,10 +16,21 @@ from hypothesis import strategies as st
 
 from strongroom.base.errors import InputError
 from strongroom.base.secret import Secret
-from strongroom.core.fields import DEEPEST, MOST_CONTAINERS, Decoded, declared, decoder, members
+from strongroom.core.fields import (
+    DEEPEST,
+    MOST_CONTAINERS,
+    MOST_MEMBERS,
+    Decoded,
+    declared,
+    decoder,
+    members,
+    outside,
+)
 from strongroom.sdk.engine import Help, Json, Named, Nothing, Page, Sent, Whole
 
 PLANTED = "hunter2-correct-horse"
+LARGE = 12_000_000  # bytes
+LITTLE = 4.0  # seconds of computing; what these took before is minutes
 
 
 class Colour(StrEnum):
@@ -319,6 +331,85 @@ class TestBodies:
 
     def test_the_number_of_containers_is_bounded(self) -> None:
         assert "lists and objects" in str(refused(b'{"a":[' + b"[]," * MOST_CONTAINERS + b"[]]}"))
+
+    def test_the_number_of_values_is_bounded(self) -> None:
+        most = b'{"a":[' + b"1," * MOST_MEMBERS + b"1]}"
+
+        assert members(most)
+        assert "more than 100000 values" in str(refused(most.replace(b"[1", b"[1,1")))
+
+    @pytest.mark.parametrize(
+        ("start", "part", "problem"),
+        [
+            pytest.param(b'{"a":[', b'"",', "more than 100000 values", id="texts"),
+            pytest.param(b'{"a":[', b'"\\\\",', "more than 100000 values", id="ends"),
+            pytest.param(b'{"a":"', b',\\"', "not JSON", id="a text without its end"),
+            pytest.param(b'{"a":"', b",\\", "not JSON", id="a text of wrong escapes"),
+            pytest.param(b'{"a":', b'"', "more than 100000 values", id="quotes"),
+            pytest.param(b'{"a":', b'{"":', "more than 100000 values", id="objects"),
+        ],
+    )
+    def test_to_refuse_a_large_body_takes_little(
+        self, start: bytes, part: bytes, problem: str
+    ) -> None:
+        body = start + part * (LARGE // len(part))
+        began = process_time()
+
+        assert problem in str(refused(body))
+        assert process_time() - began < LITTLE
+
+    @pytest.mark.parametrize("text", [b"1,", b',\\"', b",\\\\", b"[,{", b"\\u0022,"])
+    def test_a_large_text_is_skipped(self, text: bytes) -> None:
+        body = b'{"a":"' + text * (LARGE // len(text)) + b'"}'
+        began = process_time()
+
+        assert set(members(body)) == {"a"}
+        assert process_time() - began < LITTLE
+
+    @given(st.lists(st.sampled_from([b'"', b"\\", b",", b"[", b"x"]), max_size=30), st.booleans())
+    def test_what_stands_in_no_text_is_what_one_reads_who_goes_through_it(
+        self, parts: list[bytes], many: bool
+    ) -> None:
+        body = b"".join(parts)
+        expected, within, escaped = bytearray(), False, False
+        for byte in body:
+            if escaped:
+                escaped = False
+            elif within and byte == ord("\\"):
+                escaped = True
+            elif byte == ord('"'):
+                within = not within
+            elif not within:
+                expected.append(byte)
+
+        assert outside(body, 0 if many else 100) == bytes(expected)
+
+    @pytest.mark.parametrize(
+        ("start", "part", "end", "problem"),
+        [
+            (b'{"life":"', b"1h", b'"}', "expected a duration"),
+            (b'{"count":', b"1", b"}", "expected an integer"),
+            (b'{"when":"', b"2", b'"}', "expected a time"),
+            (b'{"names":"', b"a,", b'"}', "at most 100000 values"),
+        ],
+    )
+    def test_what_is_parsed_is_bounded_before_it_is(
+        self, start: bytes, part: bytes, end: bytes, problem: str
+    ) -> None:
+        body = start + part * (LARGE // len(part)) + end
+
+        @dataclass(frozen=True, kw_only=True)
+        class Parsed:
+            life: timedelta | None = None
+            count: int = 0
+            when: datetime | None = None
+            names: tuple[str, ...] = ()
+
+        began = process_time()
+        with pytest.raises(InputError, match=problem):
+            decoder(Parsed)({}, None, body)
+
+        assert process_time() - began < LITTLE
 
 
 class TestDeclarations:

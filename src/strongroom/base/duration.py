@@ -24,6 +24,7 @@ _NANOSECONDS = {
     "h": 3_600 * 1_000_000_000,
     "d": 86_400 * 1_000_000_000,
 }
+_MOST_CHARACTERS = 128
 _LONGEST = 2**63 - 1  # nanoseconds: the largest duration of Vault's own implementation
 _NUMBER = r"(?:[0-9]{1,19}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
 _TERM = re.compile(rf"({_NUMBER})(ns|us|µs|μs|ms|s|m|h|d)")
@@ -34,11 +35,13 @@ _SECONDS = re.compile(r"[0-9]{1,19}")
 def parse_duration(value: str | float, field: str, *, signed: bool = False) -> timedelta:
     """Read a duration; `field` names it in the error.
 
-    Raises InputError when it is none, finer than a microsecond, longer than 2⁶³ nanoseconds,
-    or negative where `signed` does not allow that.
+    Raises InputError when it is none, of more than 128 characters, finer than a microsecond,
+    longer than 2⁶³ nanoseconds, or negative where `signed` does not allow that.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(field, "a duration is a string such as 1h30m, or a number of seconds")
+    if isinstance(value, str) and len(value) > _MOST_CHARACTERS:
+        raise InputError(field, f"longer than {_MOST_CHARACTERS} characters")
     text = value.strip() if isinstance(value, str) else _decimal(value, field)
     negative = text.startswith("-")
     nanoseconds = _nanoseconds(text.removeprefix("-") if negative else text, field)

@@ -8,7 +8,9 @@ Order   Path before body before query; of two names of one field, the newer.
 Vault   Unknown fields are not errors but warnings in the reply, and so are fields that the path
         overrides. A body may be empty or `null`. Of a key that comes twice, the last counts.
 Trust   The body is any bytes at all. InputError is the only thing raised, it never shows a value,
-        and nesting and the number of containers are bounded before anything walks the tree.
+        and nesting and the numbers of values and containers are bounded before anything walks the
+        tree. To find that out takes time in proportion to the body and little of it: text is
+        skipped, not read. What text is parsed into something else is bounded too (`core.kinds`).
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ Given = TypeVar("Given")
 DEEPEST: Final = 300  # Vault's limit on nesting
 MOST_CONTAINERS: Final = 100_000
 MOST_MEMBERS = 100_000
+MOST_STRINGS = 2 * (MOST_MEMBERS + MOST_CONTAINERS)  # names and values
+FEW_QUOTES: Final = 200_000  # so few are faster to split at
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _SPACE = b" \t\r\n"
-_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _COMPLAINT = re.compile(r"(?:JSON is malformed: )?(?P<what>[a-z0-9 -]+) \(byte (?P<at>\d+)\)")
@@ -169,13 +173,35 @@ def _complaint(text: str) -> str:
 
 
 def _check_members(body: bytes) -> None:
-    """Bound what decoding costs before it begins; commas inside texts do not count."""
-    if body.count(b",") > MOST_MEMBERS < _JSON_STRING.sub(b"", body).count(b","):
+    """Bound what decoding costs before it begins; commas inside texts do not count.
+
+    No text begins behind a backslash, so there are no more of them than quotes without one.
+    """
+    if body.count(b'"') - body.count(rb"\"") > 2 * MOST_STRINGS or (
+        body.count(b",") > MOST_MEMBERS < outside(body).count(b",")
+    ):
         raise InputError("", f"the body holds more than {MOST_MEMBERS} values")
 
 
+def outside(body: bytes, few: int = FEW_QUOTES) -> bytes:
+    """Return what of JSON stands in no text, in time that grows with its length alone.
+
+    A text without its end reaches to the end of the body.
+    """
+    if body.count(b'"') > few:
+        return _JSON_STRING.sub(b"", body)
+    bare, within = [], False
+    for piece in body.split(b'"'):
+        if not within:
+            bare.append(piece)
+            within = True
+        else:  # the quote behind it ends the text, if it is not escaped
+            within = (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 1
+    return b"".join(bare)
+
+
 def _check_nesting(body: bytes) -> None:
-    brackets = _JSON_STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    brackets = outside(body).translate(None, _NOT_BRACKETS)
     if len(brackets) > 2 * MOST_CONTAINERS:
         raise InputError("", f"the body holds more than {MOST_CONTAINERS} lists and objects")
     if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > DEEPEST:

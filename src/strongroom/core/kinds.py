@@ -12,7 +12,7 @@ Differs True and false are no numbers and no durations (`ttl`, `max_versions`, `
         and empty text for an object, as `options` of a secret. OpenBao is the other way about.
 Trust   An error says what was expected and what kind of thing came, never the value: it may be
         a secret in the wrong field. No exception is raised that holds the value, not even as
-        the context of another.
+        the context of another. What is parsed is bounded in length before it is.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LONG = re.compile(rb"[0-9]{19}")
 _LARGEST = 2**63 - 1
+LONGEST: Final = 128  # characters of a number, a duration, a time, one of a few words
+MOST_LISTED: Final = 100_000  # of a list in one text
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
@@ -153,12 +155,13 @@ def _scalar_reader(name: str, kind: Any, told: Help) -> Reader:
 
 def _parsed_text(name: str, scalar: _Scalar, told: Help) -> Callable[[str], object]:
     parse, limit = scalar.parse, _limit(name, told)
+    most = _LARGEST if scalar.parse is Secret else LONGEST
     empty = scalar.empty and (not told.choices or "" in told.choices)
 
     def text(value: str) -> object:
         if not value and not empty:
             return ABSENT
-        parsed = parse(value)
+        parsed = None if len(value) > most else parse(value)
         if parsed is None:
             raise InputError(name, f"expected {scalar.expected}, got something else")
         return parsed if limit is None else limit(parsed)
@@ -302,6 +305,8 @@ def _list_reader(name: str, element: Callable[[Any], Reader], kind: Any) -> Read
         raise TypeError(f"field {name!r}: a list is tuple[X, ...], not {kind}")
     one = element(each)
 
+    split = partial(_split, name)
+
     def texts(values: Sequence[str]) -> object:
         trimmed = (value.strip() for value in values)
         read = (one.text(value) for value in trimmed if value)
@@ -317,13 +322,20 @@ def _list_reader(name: str, element: Callable[[Any], Reader], kind: Any) -> Read
         if raw[0] == _BRACKET:
             return tuple(value for value in map(item, _list(raw)) if value is not ABSENT)
         if raw[0] == _QUOTE:
-            return texts(_string(raw).split(","))
+            return texts(split(_string(raw)))
         return (one.json(raw),)
 
     def repeated(values: Sequence[str]) -> object:
-        return texts([part for value in values for part in value.split(",")])
+        return texts([part for value in values for part in split(value)])
 
-    return Reader(lambda text: texts(text.split(",")), from_json, repeated)
+    return Reader(lambda text: texts(split(text)), from_json, repeated)
+
+
+def _split(name: str, text: str) -> list[str]:
+    """Split at commas; what would be too many parts is counted and not made."""
+    if text.count(",") >= MOST_LISTED:
+        raise InputError(name, f"expected at most {MOST_LISTED} values")
+    return text.split(",")
 
 
 def _map_reader(name: str, each: Any, one: Reader) -> Reader:
