@@ -188,9 +188,6 @@ class Gate:
             attempt.guardrail = attempt.reason = f"granted:{needs}"
             raise DeniedError(ASK_FOR_IT) if session.person else DeniedError()
 
-    async def _step_up(
-        self, attempt: Attempt, session: Session, asked: Asked, guardrails: Guardrails
-    ) -> None:
     async def _controlled(self, attempt: Attempt, session: Session) -> bool:
         """Hold a write to an approved change where a rule covers it; say whether one does."""
         incoming = attempt.incoming
@@ -203,6 +200,9 @@ class Gate:
         await self.changes.hold(attempt, session, covering)
         return True
 
+    async def _step_up(
+        self, attempt: Attempt, session: Session, asked: Asked, guardrails: Guardrails
+    ) -> None:
         """Ask a person for a fresh factor where a rule wants one."""
         rules, path = await self.views.step_up(attempt.transaction), attempt.incoming.path
         reached = [each.name for each in guardrails.environments_of(path, asked)]
