@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -215,9 +216,50 @@ async def test_a_registration_is_asked_for_and_not_decided_by_who_asks(
     assert "denied" in await body(ada, path)
 
 
+async def test_access_is_asked_for_with_what_it_needs_in_sight_and_decided_by_another(
+    ada: Browser, known: Known
+) -> None:
+    typed = {"paths": "secret/prod/db", "capabilities": "read", "ttl": "1h", "reason": NASTY}
+    wrong = await ada.post("/requests/new", **{**typed, "paths": "sys/policies/acl/x"})
+    preview = await ada.post("/requests/new", **typed, step="preview")
+    path = named(await ada.post("/requests/new", **typed), "location")
+
+    assert (wrong.status, b"no grant reaches" in wrong.body) == (400, True)
+    assert (preview.status, b"1 person who may approve" in preview.body) == (200, True)
+    assert "You have asked for nothing" not in await body(ada, "/requests")
+    page = await body(ada, path)
+    assert "0 of 1" in page
+    assert "&lt;script&gt;" in page
+    bob = Browser(ada.served)
+    await bob.sign_in("bob")
+    assert "1 request for access" in await body(bob, "/")
+    assert path in await body(bob, "/requests")
+    await ada.served.ask("POST", "strongroom/step-up/rules/approvals", {"enabled": False})
+    own = await ada.post(f"{path}/approve", revision="1", because="")
+    assert (own.status, b"may not decide" in own.body) == (403, True)
+    for revision in ("", "x", "9" * 30, "7"):
+        assert (await bob.post(f"{path}/approve", revision=revision)).status == 400
+    assert (await bob.post(f"{path}/burn", revision="1")).status == 400
+    done = await bob.post(f"{path}/approve", revision="1", because="Yes")
+    assert named(done, "location") == path
+    assert "1 of 1" in await body(bob, path)
+    grants = await body(ada, "/grants")
+    ends = grants.split('action="/grants/')[1].partition('"')[0]
+    assert "minutes" in grants
+    assert named(await ada.post(f"/grants/{ends}"), "location") == "/grants"
+    assert "ended in the console" in await body(ada, "/grants")
+
+
 @pytest.mark.parametrize(
     "path",
-    ["/people/none", "/workloads/none", "/groups/none", "/registrations/none", "/entities/x"],
+    [
+        "/requests/none",
+        "/people/none",
+        "/workloads/none",
+        "/groups/none",
+        "/registrations/none",
+        "/entities/x",
+    ],
 )
 async def test_what_is_not_there_is_a_page_that_says_so(ada: Browser, path: str) -> None:
     got = await ada.get(path)
@@ -231,6 +273,8 @@ FORMS = (
     "/workloads/{job}/decommission",
     "/groups/new",
     "/registrations/new/person",
+    "/requests/new",
+    "/grants/x/end",
     "/factors/new/app",
     "/factors/recovery",
     "/step-up",
@@ -292,3 +336,36 @@ async def test_one_of_several_sessions_is_ended(served: Served, ada: Browser) ->
     own = (await body(ada, "/sessions")).split('action="/sessions/')[1].partition('"')[0]
     await ada.post(f"/sessions/{own}")
     assert named(await ada.get("/"), "location") == "/sign-in?next=/"
+
+
+async def test_an_approval_shows_the_code_once_and_enrolling_asks_for_it(
+    ada: Browser, known: Known
+) -> None:
+    ask = ada.served.ask
+    await ask("POST", "strongroom/step-up/rules/approvals", {"enabled": False})
+    mount = (await ask("GET", "sys/auth")).body["data"]["userpass/"]["accessor"]
+    await ask("POST", "auth/userpass/users/carol", {"password": PASSWORD})
+    typed = {"entity_name": "carol", "reason": "joins billing", "name": "Carol"}
+    typed |= {"mount_accessor": mount, "alias": "carol", "worker": "employee"}
+    path = named(await ada.post("/registrations/new/person", **typed), "location")
+    bob = Browser(ada.served)
+    await bob.sign_in("bob")
+
+    approved = await bob.post(f"{path}/approve", revision="1", because="")
+    carol = Browser(ada.served)
+    await carol.sign_in("carol")
+    asked = await body(carol, "/factors/new/app")
+    without = await carol.post("/factors/new/app", name="phone")
+    wrong = await carol.post("/factors/new/app", name="phone", enrolment_code="0000-0000-0000-0000")
+    found = re.search(r"<code>([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})</code>", approved.body.decode())
+    code = found[1] if found else ""
+    begun = await carol.post("/factors/new/app", name="phone", enrolment_code=code)
+
+    assert known.bob
+    assert (approved.status, len(code)) == (200, 19)
+    assert code not in await body(bob, path)
+    assert 'name="enrolment_code"' in asked
+    assert (without.status, b"enrolment_code" in without.body) == (400, True)
+    assert wrong.status == 403
+    assert begun.status == 200
+    assert b"<svg" in begun.body

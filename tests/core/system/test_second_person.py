@@ -139,6 +139,8 @@ async def test_who_removed_the_factors_does_not_come_to_act_as_their_owner(staff
     assert (await staff.room.last())["unmapped"]["held"] is True
 
     came = await staff.by_provider("bob", "ada")
+    listed = await staff.room.ask("LIST", FACTORS, token=came.auth["client_token"])
+    assert (listed.status, listed.data["enrolment_code_needed"]) == (404, True)
     assert (came.auth["entity_id"], came.auth["policies"]) == (bob.entity, ["enrol-factors"])
     tried = await ways_to_enrol(staff, came.auth["client_token"])
     assert [each.status for each in tried] == [400, 400, 400, 403]

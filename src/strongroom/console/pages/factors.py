@@ -20,6 +20,7 @@ from strongroom.console.asking import NOTHING, RefusedError, Told
 from strongroom.console.cookies import opened, sealed
 from strongroom.console.showing import answer_of, showing, shown_in
 from strongroom.console.visit import Moved, Page, Shown, Visit
+from strongroom.core.router import Operation
 from strongroom.core.server import Server
 from strongroom.crypto.errors import PictureError
 from strongroom.crypto.qr_code import QrCode, qr_code
@@ -187,7 +188,7 @@ async def _begin(visit: Visit, kind: str) -> Told:
 
 
 async def _ask(visit: Visit, what: str, told: Told | None = None) -> Shown:
-    listed = await visit.asker.names(_MINE)
+    listed = await visit.asker.ask(Operation.LIST, _MINE)  # of who has none it says so, too
     data = {
         "what": what,
         "by_code": what != "recovery" and bool(listed.data.get("enrolment_code_needed")),

@@ -199,7 +199,10 @@ class FactorRoutes:
         entity = own(call)
         told = listing(await factors_of(call.transaction, entity.id))
         held = await call.transaction.get(FACTOR_HOLDS, entity.id)
-        return told._replace(data={**(told.data or {}), "enrolment_code_needed": held is not None})
+        data = {**(told.data or {}), "enrolment_code_needed": held is not None}
+        if held is not None and not data["keys"]:  # else a list of nothing has no body
+            raise NotFoundError(data=data)
+        return told._replace(data=data)
 
     # -- showing one that is there
 
