@@ -1,9 +1,11 @@
 """`strongroom access`: the three questions, answered by the policies themselves.
 
-may   may this subject do this there, and by which rules?
-what  what may this subject do?
-who   who may do this there?
-self  what may we do?
+may     may this subject do this there, and by which rules?
+what    what may this subject do, now or then?
+who     who may do this there, now or then?
+matrix  what may everybody do, on every path?
+unused  which of the rules of somebody, or of a policy, were used?
+self    what may we do?
 
 A subject is the name or the id of an entity, or as `who` names it: entity:ID, token:ACCESSOR; and
 policies:NAME,NAME for whoever would have these.
@@ -103,13 +105,36 @@ def _answer(answer: dict[str, Any]) -> str:
     return cell(Mark.PART, "may, if") if answer["conditional"] else cell(Mark.GOOD, "may")
 
 
+at_option = click.option("--at", metavar="TIME", help="As of this moment, RFC 3339.")
+
+
 @command("what")
 @click.argument("subject")
+@at_option
 @in_session
-def what(session: Session, subject: str) -> None:
-    """Say what SUBJECT may do, and by which rules."""
-    found = _ask(session, "what", **_subject(session, subject))
-    session.answer(found, lambda: _show_grants(session, found["subjects"]))
+def what(session: Session, subject: str, at: str | None) -> None:
+    """Say what SUBJECT may do, and by which rules; of an entity, by its logins too."""
+    found = _ask(session, "what", **_subject(session, subject), **_at(at))
+    session.answer(found, lambda: _show_what(session, found))
+
+
+def _at(at: str | None) -> dict[str, str]:
+    return {"at": at} if at else {}
+
+
+def _show_what(session: Session, found: dict[str, Any]) -> None:
+    _show_grants(session, found["subjects"])
+    _show_uncertain(session, found)
+
+
+def _show_uncertain(session: Session, found: dict[str, Any]) -> None:
+    """Say what of a past moment could not be known."""
+    output = session.output
+    of_each = [
+        f"{e['subject']}: {e['uncertain']}" for e in found.get("subjects", ()) if "uncertain" in e
+    ]
+    for line in (*found.get("uncertain", ()), *of_each):
+        output.line(output.state(Mark.PART, output.safe(line)))
 
 
 @command("self")
@@ -153,15 +178,17 @@ def _without(grant: dict[str, Any]) -> str | None:
 @command("who")
 @click.argument("capability")
 @click.argument("path")
+@at_option
 @in_session
-def who(session: Session, capability: str, path: str) -> None:
+def who(session: Session, capability: str, path: str, at: str | None) -> None:
     """Say who may do CAPABILITY at PATH, and by which rules.
 
     Asked are all who hold access, and what each login and token role would give.
     """
-    found = _ask(session, "who", capability=capability, path=path)
+    asked = {"capability": capability, "path": path, **_at(at)}
+    found = _ask(session, "who", **asked)
     while after := found["next"]:
-        more = _ask(session, "who", capability=capability, path=path, after=after)
+        more = _ask(session, "who", **asked, after=after)
         found = {**more, "subjects": found["subjects"] + more["subjects"]}
     session.answer(found, lambda: _show_who(session, found, f"nobody may {capability} {path}"))
 
@@ -176,7 +203,78 @@ def _show_who(session: Session, found: dict[str, Any], empty: str) -> None:
         said.append(f"{found['refused_by_guardrail']} more have the policy, and no way in")
     output.line()
     output.line(output.dim("; ".join(said)))
+    _show_uncertain(session, found)
 
 
-for _each in (may, what, who, own):
+@command("matrix")
+@click.option("--below", default="", metavar="PATH", help="Only paths that begin so.")
+@at_option
+@click.option("--rows", default=20, show_default=True, help="Show so many rows; 0 for all.")
+@in_session
+def matrix(session: Session, below: str, at: str | None, rows: int) -> None:
+    """Say what everybody may do on every path; who may do the same is one row."""
+    page = {"limit": str(rows)} if rows > 0 else {}
+    found = _ask(session, "everybody", below=below, **_at(at), **page)
+    while rows <= 0 and (after := found["next"]):
+        more = _ask(session, "everybody", matrix=found["matrix"], after=after)
+        found = {**more, "rows": found["rows"] + more["rows"]}
+    session.answer(found, lambda: _show_matrix(session, found))
+
+
+def _show_matrix(session: Session, found: dict[str, Any]) -> None:
+    output = session.output
+    for row in found["rows"]:
+        named = [each["name"] or each["subject"] for each in row["subjects"][:3]]
+        more = row["holders"] - len(named)
+        output.title(output.safe(", ".join(named)), f"and {more} more" if more else "")
+        output.line()
+        rights = [(r["pattern"], r["capabilities"], r["paths"], r["sample"]) for r in row["rights"]]
+        output.table(("pattern", "capabilities", "paths", "such as"), rows=rights, empty="nothing")
+        output.line()
+    said = (
+        f"{found['holders']} holders, {found['paths']} paths: {found['row_count']} different "
+        f"rows, {len(found['rows'])} of them shown; as of {found['as_of']}"
+    )
+    output.line(output.dim(said))
+    _show_uncertain(session, found)
+
+
+@command("unused")
+@click.argument("name")
+@click.option("--days", default=90, show_default=True, help="Look so many days back.")
+@in_session
+def unused(session: Session, name: str, days: int) -> None:
+    """Say which rules NAME used, and when last. NAME is an entity, or policy:NAME."""
+    kind, separator, policy = name.partition(":")
+    if separator and kind == "policy":
+        asked = {"policy": policy}
+    else:
+        asked = _subject(session, name)
+        if "entity" not in asked:
+            raise CommandError("an entity or policy:NAME is asked about")
+    found = _ask(session, "unused", **asked, days=str(days))
+    session.answer(found, lambda: _show_unused(session, found))
+
+
+def _show_unused(session: Session, found: dict[str, Any]) -> None:
+    output = session.output
+    rows = [
+        (
+            cell(Mark.BAD, "unused") if rule["unused"] else cell(Mark.GOOD, "used"),
+            rule["rule"],
+            rule["granted"],
+            rule["unused_capabilities"] or None,
+            rule["times"],
+            rule["last_time"],
+        )
+        for rule in found["rules"]
+    ]
+    columns = ("", "rule", "granted", "not used", "times", "last")
+    output.table(columns, rows, empty="no rule grants anything")
+    output.line()
+    since = f"since {found['since']}"
+    output.line(output.dim(f"{found['unused']} of {len(rows)} rules were not used {since}"))
+
+
+for _each in (may, what, who, matrix, unused, own):
     access.add_command(_each)

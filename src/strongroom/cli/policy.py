@@ -1,9 +1,14 @@
-"""`strongroom policy`: list, read, write, delete on the server; `fmt` and `check` offline."""
+"""`strongroom policy`: list, read, write, delete on the server; `fmt` and `check` offline.
+
+`propose`, `replay` and `impact` ask the server what a policy was used for, and what another text of
+it would change.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,10 +17,12 @@ from strongroom.cli import policy_format, prompt
 from strongroom.cli.commands import command, group, in_session, offline, yes_option
 from strongroom.cli.errors import DOES_NOT_HOLD, OK, CommandError
 from strongroom.cli.generic import show_names
+from strongroom.cli.render import Mark, cell
 from strongroom.cli.session import Session
 
 policy = group("policy", "Policies: what they say, and whether they can.")
 _AREA = "sys/policies/acl"
+_ASKING = "strongroom/policies"
 
 
 @command("list")
@@ -64,6 +71,91 @@ def delete(session: Session, name: str, yes: bool) -> None:
     prompt.agree(f"Remove the policy {name}?", given=yes)
     session.client.delete(f"{_AREA}/{name}")
     session.output.done(f"policy {name} removed")
+
+
+@command("propose")
+@click.argument("name")
+@click.option("--days", default=90, show_default=True, help="Look so many days back.")
+@click.option("--few", default=20, show_default=True, help="Name a rule's paths if so few.")
+@in_session
+def propose(session: Session, name: str, days: int, few: int) -> None:
+    """Print a smaller policy, made of what NAME was used for; what became of each rule beside."""
+    asked = {"name": name, "days": str(days), "few": str(few)}
+    found = session.client.get(f"{_ASKING}/propose", asked)["data"]
+    session.answer(found, lambda: _show_proposal(session, found))
+
+
+def _show_proposal(session: Session, found: dict[str, Any]) -> None:
+    output = session.output
+    output.raw(output.safe(found["policy"]), newline=False)
+    for rule in found["rules"]:
+        used = ", ".join(rule["used"]) or "nothing"
+        output.note(f"{rule['pattern']}: {rule['became']}; used for {used}")
+    output.note(f"made of {found['requests']} requests since {found['since']}")
+
+
+@command("replay")
+@click.argument("name")
+@click.argument("file")
+@click.option("--days", default=90, show_default=True, help="Look so many days back.")
+@in_session
+def replay(session: Session, name: str, file: str, days: int) -> int:
+    """Judge the requests of those who hold NAME by the text in FILE. Exit status 3 if one fails."""
+    asked = {"name": name, "policy": _text(file), "days": days}
+    found = session.client.post(f"{_ASKING}/replay", asked)["data"]
+    session.answer(found, lambda: _show_replay(session, found))
+    return DOES_NOT_HOLD if found["refused_requests"] or found["not_judged"] else OK
+
+
+def _show_replay(session: Session, found: dict[str, Any]) -> None:
+    output = session.output
+    rows = [
+        (r["name"] or r["entity"], r["operation"], r["path"], r["times"], r["last_index"], _why(r))
+        for r in found["refused"]
+    ]
+    columns = ("who", "operation", "path", "times", "last entry", "why")
+    output.table(columns, rows, empty="nothing would have been refused")
+    output.line()
+    said = f"{found['refused_requests']} of {found['requests']} requests since {found['since']}"
+    said += f", of {found['refused_kinds']} kinds"
+    if found["not_judged"]:
+        said += f"; {found['not_judged']} could not be judged"
+    if found["conditional"]:
+        said += f"; {found['conditional']} depend on what stood in the request"
+    output.line(output.dim(said))
+
+
+def _why(refused: dict[str, Any]) -> str:
+    return str(refused["reason"]) + (" (now, too)" if refused["refused_now"] else "")
+
+
+@command("impact")
+@click.argument("name")
+@click.argument("file")
+@in_session
+def impact(session: Session, name: str, file: str) -> int:
+    """Say who may more with the text in FILE for NAME, and who less. Exit status 3 if so."""
+    asked = {"name": name, "policy": _text(file)}
+    found = session.client.post(f"{_ASKING}/impact", asked)["data"]
+    session.answer(found, lambda: _show_impact(session, found))
+    return DOES_NOT_HOLD if found["changes"] else OK
+
+
+def _show_impact(session: Session, found: dict[str, Any]) -> None:
+    output = session.output
+    for change in found["changes"]:
+        named = [each["name"] or each["subject"] for each in change["subjects"][:3]]
+        more = change["holders"] - len(named)
+        output.title(output.safe(", ".join(named)), f"and {more} more" if more > 0 else "")
+        output.line()
+        rows = [
+            (cell(mark, word), each["pattern"], each["capabilities"], each["sample"])
+            for mark, word in ((Mark.BAD, "gains"), (Mark.PART, "loses"))
+            for each in change[word]
+        ]
+        output.table(("", "pattern", "capabilities", "such as"), rows)
+        output.line()
+    output.line(output.dim(f"{found['unchanged']} of {found['holders']} holders: no change"))
 
 
 @offline("fmt")
@@ -120,5 +212,5 @@ def _parse(file: str, text: str) -> None:
         raise CommandError(f"{file}: {problem.problem}", exit_code=DOES_NOT_HOLD) from None
 
 
-for _each in (list_names, read, write, delete, fmt, check):
+for _each in (list_names, read, write, delete, propose, replay, impact, fmt, check):
     policy.add_command(_each)
