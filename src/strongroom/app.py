@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import gethostname
 from urllib.parse import urlsplit
@@ -57,6 +58,7 @@ from strongroom.base.version import VERSION
 from strongroom.console.pages import console_pages
 from strongroom.console.wire import Console
 from strongroom.controls import CONTROLS
+from strongroom.core.governance.admission import admit
 from strongroom.core.leases import Leases
 from strongroom.core.login import Logins, uuid_of
 from strongroom.core.pipeline import Pipeline
@@ -224,6 +226,7 @@ async def build_server(
         openapi=openapi_of,
     )
     pipeline.describe = help_of
+    pipeline.admit = partial(admit, server)
     database.follow(views.committed)
     fixed.update(system_mounts(server))
     runs = ControlRuns(

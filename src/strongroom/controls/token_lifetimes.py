@@ -25,8 +25,9 @@ from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.access import Bearing, LiveToken
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
+from strongroom.sdk.limits import TOKEN_LIFE
 
-LIMIT = timedelta(days=32)
+LIMIT = TOKEN_LIFE
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 PROVEN = 3  # entries that stand for all batch tokens that are alike
 

@@ -78,12 +78,18 @@ _logger = logging.getLogger("strongroom")
 
 Describe = Callable[[Live, Route | None, str], Mapping[str, object]]
 Respond = Callable[[Answer], None]
+Admit = Callable[[Attempt, Call], Awaitable[list[str]]]
 
 
 def no_help(live: Live, route: Route | None, path: str) -> Mapping[str, object]:
     """Stand in for what writes help, which lies above this floor (`app.py` puts it in)."""
     summary = live.row.description if route is None else route.summary
     return {"help": summary or path, "see_also": None}
+
+
+async def let_through(_attempt: Attempt, _call: Call) -> list[str]:
+    """Stand in for what holds a change against controls (`core.governance.admission`)."""
+    return []
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +111,7 @@ class Pipeline:
     counters: Counters = field(default_factory=Counters)
     trouble: str | None = None  # why nothing can be committed now
     describe: Describe = no_help
+    admit: Admit = let_through
     _gate: Gate = field(init=False)
     _ways: Ways = field(init=False)
     _contended: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -366,26 +373,32 @@ class Pipeline:
                 decoded = bound.decode(fields, incoming.query, incoming.body)
                 if way is None:
                     self._ways.remember(attempt, decoded)
-            if bound.login is not None:
-                reply, attempt.actor = await self.logins.login(attempt, call, decoded.given)
-                attempt.known = attempt.clear_path = True
-            else:
-                reply = await bound.endpoint.serve(call, decoded.given) or Reply()
-                if bound.route.opens is not None:
-                    await note(attempt, call, bound, decoded.given)
-                await note_hands(attempt, call, bound)
-                if bound.operation in LISTS:
-                    reply = _listed(attempt, reply)
+            reply = await self._reply(attempt, call, decoded.given)
             if isinstance(call, SystemCall) and call.instead is not None:
                 attempt.instead = call.instead
                 return
             for act in attempt.then:
                 await act()
+            if tx.pending:
+                call.warnings += await self.admit(attempt, call)
         except StrongroomError as error:
             tx.rollback(before)
             await self._refused(attempt, call, error)
             raise
         self._succeeded(attempt, call, reply, [*decoded.warnings(), *call.warnings])
+
+    async def _reply(self, attempt: Attempt, call: Call, given: Any) -> Reply:
+        """Let a login or a handler serve what was decoded."""
+        bound, _ = attempt.serving[1]
+        if bound.login is not None:
+            reply, attempt.actor = await self.logins.login(attempt, call, given)
+            attempt.known = attempt.clear_path = True
+            return reply
+        reply = await bound.endpoint.serve(call, given) or Reply()
+        if bound.route.opens is not None:
+            await note(attempt, call, bound, given)
+        await note_hands(attempt, call, bound)
+        return _listed(attempt, reply) if bound.operation in LISTS else reply
 
     async def _refused(self, attempt: Attempt, call: Call, error: StrongroomError) -> None:
         """Keep for the entry what the handler had found out, and count what is counted."""

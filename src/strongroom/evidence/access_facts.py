@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from strongroom.core.governance.breadth import protected_areas, rules_of
 from strongroom.core.guardrails import STANDING, Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.server import Server
-from strongroom.core.views import Live, parsed
+from strongroom.core.views import parsed
 from strongroom.identity.environments import read_environments
 from strongroom.identity.groups import read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
-from strongroom.identity.policy.breadth import Area, Breadth, breadths, inside, roots_of
-from strongroom.identity.policy.capability import Capability, names
+from strongroom.identity.policy.capability import names
 from strongroom.identity.policy.document import Policy
 from strongroom.identity.policy.questions import access_matrix, reaches
 from strongroom.identity.records import (
@@ -51,7 +51,6 @@ CHUNK = 500
 OWN = "control:"  # entities of probes; they are gone when a probe is over
 ROOT = Policy(name="root", rules=())
 PAGE = f"{TOKENS.select} WHERE lookup > ? ORDER BY lookup LIMIT {CHUNK}"
-SERVER = ("auth/", "identity/", "strongroom/", "sys/")  # what it serves of its own
 SAMPLE = "any"  # stands for a wildcard where a path is needed
 
 
@@ -238,59 +237,11 @@ class Facts:
 
     async def rules(self) -> AsyncIterator[RuleFact]:
         tx = self._tx()
-        areas, now = await self._areas(tx), self.server.clock.now()
+        areas, now = await protected_areas(self.server, tx), self.server.clock.now()
         for row in (await tx.examine(POLICIES))[0]:
-            if row.name.startswith(OWN):
-                continue
-            rules = parsed(row).rules
-            live = [each for each in rules if each.expires_at is None or now < each.expires_at]
-            found = breadths(((rule.path, _grants(rule.capabilities)) for rule in live), areas)
-            for rule in rules:
-                breadth = found.get(rule.path, Breadth())
-                yield RuleFact(
-                    policy=row.name,
-                    pattern=rule.path,
-                    capabilities=tuple(names(rule.capabilities)),
-                    within=tuple(breadth.within),
-                    roots=tuple(breadth.roots),
-                    whole=tuple(each for each in SERVER if inside(rule.path, each)),
-                    entry=row.entry,
-                )
-
-    async def _areas(self, tx: Transaction) -> list[Area]:
-        """Return the protected environments, with the mounts that lie in them."""
-        mounts = {
-            path: tuple(root for folder in _folders(live) for root in roots_of(folder))
-            for path, live in (await self.server.views.mounts(tx)).by_path.items()
-            if not live.system
-        }
-        return [
-            Area(
-                name=each.name,
-                patterns=each.paths,
-                mounts={
-                    path: roots
-                    for path, roots in mounts.items()
-                    if roots and any(inside(pattern, path) for pattern in each.paths)
-                },
-            )
-            for each in (await tx.examine(ENVIRONMENTS))[0]
-            if each.protected and each.paths
-        ]
-
-
-def _grants(capabilities: Capability) -> bool:
-    return bool(capabilities) and not capabilities & Capability.DENY
-
-
-def _folders(live: Live) -> list[str]:
-    """Return patterns of all that the routes of a mount name, each from where they do."""
-    heads = [
-        live.row.path + route.path.partition("{")[0]
-        for route in live.routes.routes
-        if "{" in route.path
-    ]
-    return [f"{head}*" for head in dict.fromkeys(heads)]
+            if not row.name.startswith(OWN):
+                for rule in rules_of(row, areas, now):
+                    yield rule
 
 
 def _cells(acl: Acl, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -28,6 +28,7 @@ SHARED = (
     "sdk/exceptions.py",
     "sdk/facts/",
     "sdk/knowing.py",
+    "sdk/limits.py",
     "sdk/leavers.py",
     "sdk/logins.py",
     "sdk/patterns.py",

@@ -25,6 +25,7 @@ from strongroom.identity.factors.records import (
     MFA_METHODS,
     MFA_PENDING,
 )
+from strongroom.identity.governance.admission import ADMISSIONS
 from strongroom.identity.governance.documents import ACKNOWLEDGEMENTS, DOCUMENTS, VERSIONS
 from strongroom.identity.governance.exceptions import EXCEPTIONS
 from strongroom.identity.governance.records import (
@@ -75,6 +76,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     FACTOR_HOLDS,
     *(ENTRANCES, SIGN_INS, STEP_UP_RULES, LEAVERS, ROTATIONS_DUE, SCIM_USERS),
     *(VENDORS, COURSES, COMPLETIONS, DOCUMENTS, VERSIONS, ACKNOWLEDGEMENTS, EXCEPTIONS),
+    ADMISSIONS,
     *(APPROVAL_RULES, PROPOSALS, APPROVALS, GRANTS),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
@@ -90,6 +92,7 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "sign_in.lookup": "keyed digests of tokens",
     "access_grant.mac": "MACs of rows",
     "acknowledgement.mac": "MACs of rows",
+    "admission.mac": "MACs of rows",
     "alias.mac": "MACs of rows",
     "approval.mac": "MACs of rows",
     "approval_rule.mac": "MACs of rows",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from strongroom.core.governance.admission import AdmissionRoutes
 from strongroom.core.governance.documents import DocumentRoutes
 from strongroom.core.governance.exceptions import ExceptionRoutes
 from strongroom.core.governance.change_rules import ChangeRuleRoutes
@@ -86,6 +87,7 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *TrainingRoutes().routes(),
                 *DocumentRoutes(server).routes(),
                 *ExceptionRoutes(server).routes(),
+                *AdmissionRoutes().routes(),
                 *ApprovalRuleRoutes().routes(),
                 *RequestRoutes(server).routes(),
                 *GrantRoutes().routes(),
