@@ -15,11 +15,13 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
             ("/workloads", "Workloads", "w"),
             ("/groups", "Groups", "r"),
             ("/registrations", "Registrations", "n"),
+            ("/requests", "Access requests", "a"),
         ),
     ),
     (
         "You",
         (
+            ("/grants", "Your grants", "g"),
             ("/factors", "Your factors", "f"),
             ("/sessions", "Your sessions", "s"),
         ),

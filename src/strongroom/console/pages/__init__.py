@@ -9,6 +9,7 @@ from strongroom.console.pages import (
     home,
     people,
     registrations,
+    requests,
     sessions,
     workloads,
 )
@@ -36,5 +37,6 @@ def console_pages(server: Server) -> tuple[Page, ...]:
         *entities.pages(),
         *groups.pages(),
         *registrations.pages(),
+        *requests.pages(),
         *entries.pages(),
     )

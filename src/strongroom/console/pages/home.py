@@ -44,8 +44,10 @@ async def _waiting(visit: Visit) -> list[tuple[str, str]]:
     told = await visit.asker.ask(
         Operation.LIST, "strongroom/registrations", query={"state": ["pending"]}
     )
-    count = len(told.data.get("keys", ())) if told.ok else 0
-    if not count:
-        return []
-    said = f"{count} {'request' if count == 1 else 'requests'} to register somebody"
-    return [("/registrations?state=pending", said)]
+    inbox = await visit.asker.ask(Operation.LIST, "strongroom/requests/inbox")
+    found = (
+        ("/registrations?state=pending", told, "to register somebody"),
+        ("/requests", inbox, "for access that you could decide on"),
+    )
+    counts = [(to, len(each.data.get("keys", ())) if each.ok else 0, of) for to, each, of in found]
+    return [(to, f"{n} {'request' if n == 1 else 'requests'} {of}") for to, n, of in counts if n]

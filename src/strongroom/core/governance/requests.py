@@ -251,7 +251,7 @@ class RequestRoutes:
             **said,
             **plain_access(access),
             "environments": sorted(reached.environments),
-            "longest": longest(ground.rules),
+            "longest": int(longest(ground.rules).total_seconds()),
             "begins_at_once": within is not None,
         }
 
@@ -421,7 +421,7 @@ def plain_access(access: Access) -> dict[str, object]:
         "paths": list(access.paths),
         "capabilities": list(access.capabilities),
         "groups": list(access.groups),
-        "ttl": access.ttl,
+        "ttl": int(access.ttl.total_seconds()),
         "until": None if access.until is None else rfc3339(access.until),
     }
 
