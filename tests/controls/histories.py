@@ -15,6 +15,7 @@ from strongroom.sdk.facts.access import (
     Bearing,
     Crossing,
     EnvironmentFact,
+    HeldRules,
     LiveToken,
     MatrixRow,
     RuleFact,
@@ -162,6 +163,11 @@ class FakeAccess:
     crossed: Sequence[Crossing] = ()
     rows: Sequence[MatrixRow] = ()
     ruled: Sequence[RuleFact] = ()
+    holding: Sequence[HeldRules] = ()
+
+    async def held_rules(self, left_out: Sequence[str]) -> AsyncIterator[HeldRules]:
+        for each in self.holding:
+            yield each
 
     async def environments(self) -> Sequence[EnvironmentFact]:
         return self.boundaries

@@ -30,6 +30,7 @@ PLAIN: Final[Mapping[str, str]] = {
     "T34": "Who may do what is what the policies say",
     "T35": "Who was granted nothing can do nothing",
     "T36": "Nobody is granted more than a task takes",
+    "T37": "Nobody holds much more than they use",
     "T40": "Nobody can read production whenever they like",
     "T41": "Behind each read of production by a person there is a grant",
     "T42": "What was granted for a while has ended",

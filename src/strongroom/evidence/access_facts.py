@@ -15,7 +15,7 @@ from strongroom.core.views import parsed
 from strongroom.identity.environments import read_environments
 from strongroom.identity.groups import read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
-from strongroom.identity.policy.capability import names
+from strongroom.identity.policy.capability import Capability, names
 from strongroom.identity.policy.document import Policy
 from strongroom.identity.policy.questions import access_matrix, reaches
 from strongroom.identity.records import (
@@ -39,6 +39,7 @@ from strongroom.sdk.facts.access import (
     Cell,
     Crossing,
     EnvironmentFact,
+    HeldRules,
     LiveToken,
     MatrixRow,
     RuleFact,
@@ -234,6 +235,33 @@ class Facts:
             engine = _cells(session.acl, paths)
             cells = [Cell(path=path, stored=stored[path], engine=engine[path]) for path in paths]
             yield MatrixRow(subject=name, cells=tuple(cells))
+
+    async def held_rules(self, left_out: Sequence[str]) -> AsyncIterator[HeldRules]:
+        tx = self._tx()
+        held: dict[str, set[str]] = {}
+        for _, session in await self._holders(tx):
+            if session.entity is not None:
+                held.setdefault(session.entity.id, set()).update(session.policies)
+        merged: dict[str, list[str]] = {}
+        for row in (await tx.examine(MERGED))[0]:
+            merged.setdefault(row.entity, []).append(row.id)
+        policies = {row.name: parsed(row) for row in (await tx.examine(POLICIES))[0]}
+        for entity in (await tx.examine(ENTITIES))[0]:
+            names = sorted(held.get(entity.id, set()) - {*left_out})
+            rules = (
+                f"{name}#{rule.path}"
+                for name in names
+                if name in policies
+                for rule in policies[name].rules
+                if rule.capabilities and not rule.capabilities & Capability.DENY
+            )
+            yield HeldRules(
+                entity=entity.id,
+                name=entity.name,
+                since=entity.created_at,
+                rules=tuple(dict.fromkeys(rules)),
+                merged=tuple(merged.get(entity.id, ())),
+            )
 
     async def rules(self) -> AsyncIterator[RuleFact]:
         tx = self._tx()

@@ -444,7 +444,7 @@ POPULATIONS = (
         counted=_marks("secret."),
         counts="leaves that name such an event, counted without decoding them",
         codes=("secret.",),
-        feeds=("T62", "T63", "T64"),
+        feeds=("T37", "T62", "T63", "T64"),
     ),
     Population(
         id="P12",

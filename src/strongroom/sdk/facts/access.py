@@ -148,6 +148,30 @@ class RuleFact:
         return ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRules:
+    """The rules that an identity holds and that grant something, as `policy#pattern`.
+
+    `merged` are the ids of those that went into it, `since` is when it was made.
+    """
+
+    entity: str
+    name: str
+    since: datetime
+    rules: tuple[str, ...]
+    merged: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """Return who it is, for people."""
+        return f"{self.name} ({self.entity})" if self.name else self.entity
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the ids under which it acted."""
+        return (self.entity, *self.merged)
+
+
 class Access(Protocol):
     """Policies and identities, as data."""
 
@@ -161,6 +185,10 @@ class Access(Protocol):
 
     def matrix(self) -> AsyncIterator[MatrixRow]:
         """Give what each subject may do on each path, from the rows and from the engine."""
+        ...
+
+    def held_rules(self, left_out: Sequence[str]) -> AsyncIterator[HeldRules]:
+        """Give the rules that each identity holds, but those of some policies."""
         ...
 
     def rules(self) -> AsyncIterator[RuleFact]:
