@@ -36,6 +36,11 @@ def written(index: int, on: float, **own: object) -> LogEntry:
         pytest.param([replace(READ, ok=False), LEFT], Verdict.NOT_EXERCISED, id="read nothing"),
         pytest.param([READ], Verdict.NOT_EXERCISED, id="nobody left"),
         pytest.param(
+            [entry(2, "secret.read", 3, actor="e-2", let_in_by=["e-1"]), LEFT],
+            Verdict.EXCEPTIONS,
+            id="read by what was let in by something of theirs",
+        ),
+        pytest.param(
             [replace(READ, own={"cut": ["path"]}), LEFT], Verdict.INCONCLUSIVE, id="read was cut"
         ),
         pytest.param(
