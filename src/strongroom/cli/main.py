@@ -66,6 +66,11 @@ ENTRIES = {
     "approval-rule": _entry(
         "approval_rule:approval_rule", "Who must approve what is asked for.", _ACCESS
     ),
+    "vendor": _entry("vendor:vendor", "Vendors: what they reach, until when.", _ACCESS),
+    "training": _entry("training:training", "Courses, and who completed which.", _ACCESS),
+    "document": _entry("document:document", "Policies and procedures, approved.", _ACCESS),
+    "exception": _entry("exception:exception", "Departures from controls, with an end.", _ACCESS),
+    "admission": _entry("exception:admission", "What refuses to break a control.", _ACCESS),
     "secrets": _entry("mounts:secrets", "Secrets engines and where they are mounted.", _ACCESS),
     "auth": _entry("mounts:auth", "Auth methods and where they are mounted.", _ACCESS),
     "server": _entry("server:server", "Run the server.", _RUNNING),
