@@ -34,6 +34,8 @@ PLAIN: Final[Mapping[str, str]] = {
     "T40": "Nobody can read production whenever they like",
     "T41": "Behind each read of production by a person there is a grant",
     "T42": "What was granted for a while has ended",
+    "T80": "What change rules cover was changed as somebody else approved",
+    "T81": "Each emergency change was approved within three business days",
     "T50": "Wrong passwords lock a name out: tried",
     "T62": "No entry of the log is missing or changed",
     "T63": "The log has as many entries as the server counted",

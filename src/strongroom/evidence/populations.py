@@ -121,6 +121,38 @@ def row_of(entry: LogEntry) -> Row:
     }
 
 
+CHANGE_COLUMNS = {
+    **LOG_COLUMNS,
+    "change": "text",
+    "requesters": "text",
+    "approvers": "text",
+    "ticket": "text",
+    "emergency": "text",
+    "difference": "text",
+}
+
+
+async def _changes(sources: Sources, period: Period) -> AsyncIterator[Row]:
+    async for entry in sources.log.entries(period.start, period.end, CHANGES):
+        own = entry.own
+        named = (own.get("change"), own.get("change_proposed"), own.get("proposal"))
+        difference = own.get("difference") or own.get("change_difference") or ""
+        emergency = own.get("emergency") or own.get("change_emergency")
+        yield {
+            **row_of(entry),
+            "change": next((each for each in named if isinstance(each, str)), ""),
+            "requesters": _joined(own.get("requesters") or own.get("change_by")),
+            "approvers": _joined(own.get("approvers")),
+            "ticket": str(own.get("ticket", "")),
+            "emergency": "yes" if emergency else "",
+            "difference": str(difference),
+        }
+
+
+def _joined(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else ""
+
+
 def _of_log(*codes: str, to_pack: bool = False) -> Callable[[Sources, Period], AsyncIterator[Row]]:
     async def rows(sources: Sources, period: Period) -> AsyncIterator[Row]:
         end: datetime | None = None if to_pack else period.end
@@ -350,7 +382,10 @@ async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
 
 ENDINGS = ("person.leave", "workload.decommission", "vendor.leave", "leaver.", "scim.user.")
 ASKING = ("registration.", "access_request.", "grant.", "approval_rule.")
-CHANGES = ("policy.", "mount.", "environment.", "entity.", "seal.", "token.role", "clock.")
+CHANGES = (
+    *("policy.", "mount.", "environment.", "entity.", "seal.", "token.role", "clock."),
+    *("change.", "change_rule.", "change_settings.", "approval_rule."),
+)
 
 POPULATIONS = (
     Population(
@@ -426,14 +461,18 @@ POPULATIONS = (
     ),
     Population(
         id="P07",
-        title="Changes of policies, mounts, environments and the seal",
-        words="Every request that reads or changes how the server is set up, refused ones too.",
-        columns=LOG_COLUMNS,
-        rows=_of_log(*CHANGES),
+        title="Changes of policies, mounts, environments, rules and the seal",
+        words=(
+            "Every request that reads or changes how the server is set up, proposes such a change "
+            "or decides on one; refused ones too. `change` is the one that a write was made by, or "
+            "that is proposed or decided on; its difference is named by its digest."
+        ),
+        columns=CHANGE_COLUMNS,
+        rows=_changes,
         counted=_marks(*CHANGES),
         counts="leaves that name such an event, counted without decoding them",
         codes=CHANGES,
-        feeds=("T17", "T34", "T36"),
+        feeds=("T17", "T34", "T36", "T80", "T81"),
     ),
     Population(
         id="P08",

@@ -26,6 +26,12 @@ from strongroom.identity.factors.records import (
     MFA_PENDING,
 )
 from strongroom.identity.governance.admission import ADMISSIONS
+from strongroom.identity.governance.break_glass import CASES, RULES
+from strongroom.identity.governance.changes import (
+    CHANGE_RULES,
+    CHANGE_SETTINGS,
+    CHANGE_WRITES,
+)
 from strongroom.identity.governance.documents import ACKNOWLEDGEMENTS, DOCUMENTS, VERSIONS
 from strongroom.identity.governance.exceptions import EXCEPTIONS
 from strongroom.identity.governance.records import (
@@ -67,7 +73,7 @@ from strongroom.storage.transaction import Transaction
 CHUNK = 500
 SEALED: Final[tuple[Register[Any], ...]] = (
     *(CELLS, SETTINGS, LEASES, LOCKOUTS, CONTROL_RUNS),
-    *(FACTORS, CEREMONIES, MFA_PENDING),
+    *(FACTORS, CEREMONIES, MFA_PENDING, CHANGE_WRITES),
 )
 GUARDED: Final[tuple[Register[Any], ...]] = (
     *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),
@@ -79,6 +85,8 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     ADMISSIONS,
     *(APPROVAL_RULES, PROPOSALS, APPROVALS, GRANTS),
 )
+    *(CHANGE_RULES, CHANGE_SETTINGS, CHANGE_WRITES),
+    *(RULES, CASES, NOTICES, INBOX, NOTIFIERS, DELIVERIES),
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
     "tile.hashes": "hashes of the log",
@@ -97,6 +105,11 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "approval.mac": "MACs of rows",
     "approval_rule.mac": "MACs of rows",
     "completion.mac": "MACs of rows",
+    "break_glass_case.mac": "MACs of rows",
+    "break_glass_rule.mac": "MACs of rows",
+    "change_rule.mac": "MACs of rows",
+    "change_setting.mac": "MACs of rows",
+    "change_write.mac": "MACs of rows",
     "control_exception.mac": "MACs of rows",
     "course.mac": "MACs of rows",
     "document.mac": "MACs of rows",

@@ -25,7 +25,8 @@ CODES: Final = (
 
 def proposal_of(entry: LogEntry) -> str:
     """Return the id of what an entry asks for, or decides on; nothing where it names none."""
-    found = entry.own.get("proposal") or entry.own.get("registration")
+    own = entry.own
+    found = own.get("proposal") or own.get("registration") or own.get("change_proposed")
     return found if isinstance(found, str) else ""
 
 
@@ -55,7 +56,7 @@ class Approvals:
     def follow(self, entry: LogEntry) -> None:
         """Take the next entry."""
         id_ = proposal_of(entry)
-        if not entry.ok or not id_:
+        if not id_ or not (entry.ok or "change_proposed" in entry.own):
             return
         one = self.asked.setdefault(id_, Asked())
         if entry.code.endswith(APPROVE):
@@ -64,7 +65,7 @@ class Approvals:
         if entry.code.endswith(DENY):
             one.denied = entry
         elif "requesters" in entry.own and entry.code.endswith(
-            ("ask", "edit", "request", ".draft")
+            ("ask", "edit", "request", ".draft", ".propose", ".emergency")
         ):
             one.requesters |= {*actors(entry), *names(entry, "requesters")} - {""}
             one.revision = _number(entry.own.get("revision"))

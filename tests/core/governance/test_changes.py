@@ -183,6 +183,15 @@ class TestAChange:
         assert refused.status == 403
         assert (await apply(ours, made.data["id"], her)).status < 300
 
+    async def test_is_proposed_by_who_could_write_there_but_for_the_rule(self, ours: Room) -> None:
+        only = 'path "strongroom/changes*" { capabilities = ["update"] }'
+        await ours.policy("proposer", only)
+        _, theirs = await person(ours, "cid", "proposer")
+
+        answers = [await propose(ours, theirs, to=to) for to in ("", "/preview", "/emergency")]
+
+        assert [each.status for each in answers] == [403] * 3
+
     async def test_whose_write_fails_is_not_spent(self, ours: Room) -> None:
         her, his = await two(ours)
         wrong = write("sys/policies/acl/other", 'path "x" { capabilities = ["nonsense"] }')

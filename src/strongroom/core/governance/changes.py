@@ -22,9 +22,8 @@ from typing import Annotated, Final
 import msgspec
 
 from strongroom.base.clock import rfc3339
-from strongroom.base.errors import DeniedError, InputError, NotFoundError, StrongroomError
+from strongroom.base.errors import DeniedError, InputError
 from strongroom.base.wording import check_says
-from strongroom.core.fields import members
 from strongroom.core.governance.controlling import (
     LASTS,
     STALE,
@@ -34,15 +33,10 @@ from strongroom.core.governance.controlling import (
     change_of,
 )
 from strongroom.core.governance.drafting import (
-    Target,
-    base_of,
-    compared,
-    content_of,
-    difference,
     digest_of_difference,
-    digest_of_write,
     parts_of,
 )
+from strongroom.core.governance.drafts import LONGEST_PATH, Draft, Drafting, WriteGiven
 from strongroom.core.governance.explaining import explained
 from strongroom.core.governance.proposals import (
     OPEN,
@@ -61,11 +55,9 @@ from strongroom.core.governance.proposals import (
     there,
     written,
 )
-from strongroom.core.request import Incoming, Instead, SystemCall
-from strongroom.core.router import Match, Operation, Routes, routes_of
+from strongroom.core.request import Instead, SystemCall
+from strongroom.core.router import Operation
 from strongroom.core.server import Server
-from strongroom.core.system.token import plugin_call
-from strongroom.core.views import Live, Mounts
 from strongroom.identity.governance.approving import approvals_of, groups_of, has_place
 from strongroom.identity.governance.changes import (
     APPLIED,
@@ -90,24 +82,11 @@ from strongroom.identity.governance.records import (
     Proposal,
     state_of,
 )
-from strongroom.sdk.changes import OPERATIONS, due_after
-from strongroom.sdk.engine import Call, Endpoint, Help, Json, Page, Reply, Route
-from strongroom.storage.store import MountStore
+from strongroom.sdk.changes import due_after
+from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route
 
 EMERGENCY: Final = "emergency_change"
-MOST_WRITES, LONGEST_PATH, MOST_NAMED = 16, 512, 3000
 MOST_LISTED: Final = 1000
-OWN: Final = "strongroom/changes"
-NO_BODY: Final = frozenset({"delete"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class WriteGiven:
-    """One write of a change."""
-
-    path: Annotated[str, Help("Path of the request, without v1/.", least=1, most=LONGEST_PATH)]
-    operation: Annotated[str, Help("What is done there.", choices=OPERATIONS)] = "write"
-    body: Annotated[Json | None, Help("The body, as it is to be sent.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,24 +114,12 @@ class Filter(Page):
     emergency: Annotated[bool, Help("Only those of emergencies.")] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A write, checked as far as it can be now."""
-
-    path: str
-    operation: str
-    content: bytes
-    digest: str
-    base: str
-    follows: bool
-    shown: str
-
-
 class ChangeRoutes:
     """See the module."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._drafting = Drafting(server)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes below `strongroom/`."""
@@ -245,7 +212,7 @@ class ChangeRoutes:
         ground = await self._ground(call, writes)
         said = await explained(self._server, call, ground, row.requesters[0])
         told = await shown(self._server, call, row, ground)
-        stale = {each.at for each in writes if await self._is_stale(call, each)}
+        stale = {each.at for each in writes if await self._drafting.is_stale(call, each)}
         return {
             **told,
             **_plain(row, call.now),
@@ -263,7 +230,7 @@ class ChangeRoutes:
     async def preview(self, call: SystemCall, given: Given) -> Reply:
         """Show what a change would change, and what it needs; nothing is proposed."""
         who = await asker(call)
-        drafts = await self._drafts(call, given.writes)
+        drafts = await self._drafting.drafts(call, given.writes)
         ground = await self._ground(call, drafts)
         said = await explained(self._server, call, ground, who)
         return Reply({**said, "writes": [_drafted(at, d) for at, d in enumerate(drafts, 1)]})
@@ -295,7 +262,7 @@ class ChangeRoutes:
     ) -> Reply:
         await asker(call)
         check_says("reason", given.reason, "say why it is needed")
-        drafts = await self._drafts(call, given.writes)
+        drafts = await self._drafting.drafts(call, given.writes)
         ground = await self._ground(call, drafts)
         off = await holidays(call.transaction) if emergency else ()
         change = Change(ticket=given.ticket, emergency=emergency, holidays=off)
@@ -338,10 +305,10 @@ class ChangeRoutes:
             check_says("because", given.because, "nobody said why it is needed: say it here")
         if row.state == PENDING:
             for each in writes:
-                if await self._is_stale(call, each):
+                if await self._drafting.is_stale(call, each):
                     raise InputError("", STALE)
         ground = await self._ground(call, writes)
-        call.details["emergency"] = change.emergency
+        call.details |= {"emergency": change.emergency, "requesters": row.requesters}
         judged = await say_yes(self._server, call, row, given, ground)
         call.details["because_given"] = bool(given.because)
         if judged.met:
@@ -353,7 +320,9 @@ class ChangeRoutes:
     async def deny(self, call: SystemCall, given: Decision) -> Reply:
         """Deny it. What was applied of an emergency stays so until it is changed back."""
         row = await there(call, given.id, CHANGE)
+        writes = await writes_of(call, row)
         call.details["emergency"] = change_of(row).emergency
+        call.details["writes_applied"] = sum(each.applied_at is not None for each in writes)
         await say_no(call, row, given)
         store(call, replace(row, state=DENIED, decided_at=call.now, entry=None))
         return Reply({"id": row.id, "state": DENIED})
@@ -383,116 +352,6 @@ class ChangeRoutes:
         )
         call.instead = Instead(incoming=incoming)
 
-    async def _is_stale(self, call: SystemCall, write: ChangeWrite) -> bool:
-        """Say whether what a write was shown against is no longer there; not once it is applied."""
-        if write.applied_at is not None or write.follows or not write.base:
-            return False
-        mounts = await self._server.views.mounts(call.transaction)
-        found = mounts.find(write.path)
-        if found is None:
-            return True
-        live, rest = found
-        try:
-            match = live.routes.match(rest, Operation(write.operation))
-        except StrongroomError:
-            return True
-        target = Target(path=write.path, live=live, match=match)
-        return await self._base(call, target) != write.base
-
-    # -- drafting
-
-    async def _drafts(self, call: SystemCall, writes: Sequence[WriteGiven]) -> list[Draft]:
-        """Check each write against the routes; InputError names the write, and the field."""
-        if not 0 < len(writes) <= MOST_WRITES:
-            raise InputError("writes", f"from 1 to {MOST_WRITES}")
-        mounts = await self._server.views.mounts(call.transaction)
-        found: list[Draft] = []
-        made: dict[str, str] = {}
-        for at, each in enumerate(writes):
-            try:
-                found.append(await self._draft(call, mounts, made, each))
-            except InputError as error:
-                name = f"writes.{at}" + (f".{error.field}" if error.field else "")
-                raise InputError(name, error.problem) from None
-            _makes(made, found[-1], each)
-        paths = [each.path for each in found]
-        if len(set(paths)) < len(paths):
-            raise InputError("writes", "two of them are of the same path")
-        if sum(map(len, paths)) > MOST_NAMED:
-            raise InputError("writes", f"all paths together have at most {MOST_NAMED} characters")
-        return found
-
-    async def _draft(
-        self, call: SystemCall, mounts: Mounts, made: dict[str, str], given: WriteGiven
-    ) -> Draft:
-        path = given.path.removeprefix("/").removeprefix("v1/")
-        _check_path(path)
-        operation = Operation(given.operation)
-        content = _content(call, given, path, operation)
-        digest = digest_of_write(self._server.barrier, path, operation.value, content)
-        found = mounts.find(path)
-        new = next((each for each in made if f"{path}/".startswith(each)), "")
-        if found is None and new:
-            match = _matched(self._routes(made[new], new), path.removeprefix(new), operation)
-            return Draft(
-                path=path,
-                operation=operation.value,
-                content=content,
-                digest=digest,
-                base="",
-                follows=True,
-                shown=compared(path, match, {}, operation, content),
-            )
-        if found is None:
-            raise InputError("path", "nothing is mounted there")
-        live, rest = found
-        target = Target(path=path, live=live, match=_matched(live.routes, rest, operation))
-        before = call.transaction.mark()
-        inner = self._call_to(call, live)
-        text = await difference(inner, target, operation, content)
-        base = await base_of(self._server.barrier, inner, target)
-        call.transaction.rollback(before)
-        return Draft(
-            path=path,
-            operation=operation.value,
-            content=content,
-            digest=digest,
-            base=base,
-            follows=bool(new),
-            shown=text,
-        )
-
-    def _routes(self, kind: str, path: str) -> Routes:
-        """Return the routes of a mount that an earlier write makes."""
-        if path.startswith("auth/"):
-            method = self._server.methods.get(kind)
-            if method is not None:
-                return routes_of(method)
-        else:
-            engine = self._server.engines.get(kind.partition("-v")[0])
-            if engine is not None:
-                return Routes(engine.routes(), kind)
-        raise InputError("path", "an earlier write mounts nothing that is known there")
-
-    async def _base(self, call: SystemCall, target: Target) -> str:
-        before = call.transaction.mark()
-        base = await base_of(self._server.barrier, self._call_to(call, target.live), target)
-        call.transaction.rollback(before)
-        return base
-
-    def _call_to(self, call: SystemCall, live: Live) -> Call:
-        """Return a call to a mount, of the core's own or of a plugin."""
-        if not live.system:
-            return plugin_call(call, live)
-        return replace(
-            call,
-            store=MountStore(call.transaction, live.row.uuid),
-            mount=live.mounted,
-            details={},
-            committed=[],
-            warnings=[],
-        )
-
 
 # -- parts
 
@@ -509,43 +368,6 @@ def _passed(row: Proposal, now: datetime) -> Proposal:
         return replace(row, state=APPROVED, decided_at=now, expires_at=now + TO_APPLY, entry=None)
     done = replace(row, state=APPROVED, decided_at=now, entry=None)
     return applied(done) if row.outcome == APPLIED else done
-
-
-def _matched(routes: Routes, rest: str, operation: Operation) -> Match:
-    try:
-        match = routes.match(rest, operation)
-    except (NotFoundError, StrongroomError) as error:
-        raise InputError("path", str(error) or "no such path") from None
-    if match.bound.route.open or match.bound.login is not None:
-        raise InputError("path", "it asks nobody for a token: no change holds it")
-    return match
-
-
-def _check_path(path: str) -> None:
-    if f"{path}/".startswith(f"{OWN}/"):
-        raise InputError("path", "no change holds a change")
-    if not path.isprintable() or "//" in path or not {".", ".."}.isdisjoint(path.split("/")):
-        raise InputError("path", "no empty, '.' or '..' segment, and printable characters only")
-
-
-def _content(call: SystemCall, given: WriteGiven, path: str, operation: Operation) -> bytes:
-    body = None if given.body is None or given.body.raw == b"null" else given.body.raw
-    if body is not None and operation.value in NO_BODY:
-        raise InputError("body", "a delete has none")
-    if body is not None:
-        members(body)
-    sent = Incoming(id=call.request.id, operation=operation, path=path, body=body)
-    return content_of(sent)
-
-
-def _makes(made: dict[str, str], draft: Draft, given: WriteGiven) -> None:
-    """Note the mount that a write makes, with its type."""
-    for table, prefix in (("sys/mounts/", ""), ("sys/auth/", "auth/")):
-        rest = draft.path.removeprefix(table)
-        if rest == draft.path or rest.endswith("/tune") or given.operation != "write":
-            continue
-        kind = json.loads(draft.content)["body"].get("type", "")
-        made[f"{prefix}{rest.strip('/')}/"] = str(kind)
 
 
 def _title(drafts: Sequence[Draft]) -> str:

@@ -221,6 +221,7 @@ class ChangeControl:
             applied_by="",
         )
         tx.put(CHANGE_WRITES, write)
+        attempt.code = "change.propose"
         attempt.about |= {"change_proposed": row.id, "requesters": list(who)}
         attempt.about |= {"change_expires": rfc3339(row.expires_at), "change_digest": digest}
         attempt.about["change_difference"] = digest_of_difference(tx.barrier, [shown])
