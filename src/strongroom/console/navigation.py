@@ -14,6 +14,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
             ("/people", "People", "p"),
             ("/workloads", "Workloads", "w"),
             ("/groups", "Groups", "r"),
+            ("/access", "Who can do what", "c"),
             ("/registrations", "Registrations", "n"),
             ("/requests", "Access requests", "a"),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from strongroom.console.pages import (
+    access,
     entities,
     entries,
     groups,
@@ -36,6 +37,7 @@ def console_pages(server: Server) -> tuple[Page, ...]:
         *workloads.pages(),
         *entities.pages(),
         *groups.pages(),
+        *access.pages(),
         *registrations.pages(),
         *requests.pages(),
         *entries.pages(),
