@@ -140,6 +140,7 @@ def policies() -> dict[str, str]:
         + rule("strongroom/registrations/+", "read")
         + rule("strongroom/registrations/+/approve", "create", "update")
         + rule("strongroom/access/*", "read", "update")
+        + rule("strongroom/policies/*", "read", "create", "update")
         + rule("strongroom/log/*", "read"),
         "directory": rule("strongroom/scim/v2/Users/+", "read", "patch"),
         "auditor": rule("strongroom/log/*", "read")

@@ -14,6 +14,7 @@ from strongroom.demo.scenes import (
     expiry,
     guardrail,
     handover,
+    least_privilege,
     leaver,
     no_secret,
     renewal,
@@ -43,6 +44,7 @@ HAPPENS: Mapping[date, Scene] = {
     date(2026, 2, 25): renewal.SCENE,
     date(2026, 3, 5): leaver.SCENE,
     date(2026, 3, 11): no_secret.RETIRED,
+    date(2026, 3, 18): least_privilege.SCENE,
     date(2026, 3, 25): renewal.SCENE,
 }
 
