@@ -119,7 +119,7 @@ def test_rules_are_written_listed_and_removed(firm: Firm, shell: Shell) -> None:
     too_many = root("approval-rule", "write", "prod", "--need=9")
     unread = root("approval-rule", "write", "prod", "--need=some")
 
-    assert (too_many.code, unread.code) == (1, 1)
+    assert (too_many.code, unread.code) == (2, 1)
     assert "1 of any" in root.ok("approval-rule", "list").out
     assert root.ok("approval-rule", "read", "prod", "--field=name").out == "prod"
     root.ok("approval-rule", "delete", "prod", "--yes")

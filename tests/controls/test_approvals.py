@@ -196,6 +196,7 @@ STANDS = StandingFact(
         (STANDS, Verdict.EXCEPTIONS),
         (replace(STANDS, by_grant=True), Verdict.EFFECTIVE),
         (replace(STANDS, by_policy=False), Verdict.EFFECTIVE),
+        (replace(STANDS, isolated=True), Verdict.EFFECTIVE),
         (replace(STANDS, problem="x"), Verdict.INCONCLUSIVE),
         (replace(STANDS, environment="staging"), Verdict.NOT_EXERCISED),
     ],

@@ -1,8 +1,9 @@
 """T40: no person can read production by standing policies.
 
 Population  Every active person against every environment that is named as production.
-Holds when  No policy of theirs, or of their groups, lets them read or list a path there; or the
-            environment serves people by grants alone, whatever policies say.
+Holds when  No policy of theirs, of their groups or their live tokens lets them read a secret there;
+            or a guardrail holds them: they are bound to another environment, or this one serves
+            people by grants alone, whatever policies say.
 Not judged  A row that is not as it was written.
 """
 
@@ -30,6 +31,8 @@ def _judge(fact: StandingFact) -> Item:
         return Item(subject, None, f"not as it was written: {fact.problem}")
     if not fact.by_policy:
         return Item(subject, True, "no policy lets them read there")
+    if fact.isolated:
+        return Item(subject, True, "a policy would, and the boundary keeps them out")
     if fact.by_grant:
         return Item(subject, True, "a policy would, and the guardrail asks people for a grant")
     return Item(subject, False, "a policy lets them read there at any time")
@@ -41,14 +44,15 @@ CONTROL = ControlTest(
     kind=Kind.POP,
     population="Every active person against every environment that is named as production",
     procedure=(
-        "Compiled what policies give each active person by themselves and by their groups, less "
-        "all grants, and asked whether any path of the environment could be read or listed; "
-        "looked whether the environment serves people by grants alone."
+        "Compiled what policies give each active person by themselves, by their groups and by "
+        "their live tokens, less all grants, and asked whether any secret of the environment "
+        "could be read; looked whether a guardrail holds them off."
     ),
     holds_when="Nobody can read there without a grant.",
     limits=(
-        "Policies that a login adds are not seen, nor people who are not registered; where the "
-        "environment serves people by grants alone, neither helps them."
+        "Policies that the next login would add are not seen, nor people who are not registered; "
+        "where the environment serves people by grants alone, neither helps them. Names and "
+        "metadata of secrets are not taken for secrets."
     ),
     parameters={"production": list(PRODUCTION)},
     evaluate=evaluate,

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from strongroom.core.guardrails import GRANTED
+from strongroom.core.guardrails import GRANTED, Guardrails
 from strongroom.core.server import Server
+from strongroom.evidence.access_facts import Facts, concrete
 from strongroom.identity.environments import read_environments
 from strongroom.identity.governance.records import APPROVAL_RULES, APPROVALS, GRANTS
 from strongroom.identity.governance.rules import problem_of
-from strongroom.identity.groups import belonging_of, read_graph
+from strongroom.identity.groups import read_graph
 from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.capability import Capability
+from strongroom.identity.policy.lending import Lending
+from strongroom.identity.policy.pattern import shape
 from strongroom.identity.policy.questions import reaches
-from strongroom.identity.records import ALIASES, ENTITIES, GROUP_MEMBERS, PEOPLE, Person
-from strongroom.identity.standing import end_of, identity, stand
+from strongroom.identity.records import GROUP_MEMBERS, PEOPLE
 from strongroom.sdk.facts.governance import (
     ApprovalFact,
     ApprovalRuleFact,
@@ -29,10 +30,11 @@ from strongroom.sdk.facts.governance import (
     MemberFact,
     StandingFact,
 )
+from strongroom.sdk.paths import Listing
 from strongroom.storage.barrier import TamperedError
 from strongroom.storage.transaction import Transaction
 
-SHOWS = Capability.READ | Capability.LIST | Capability.SCAN | Capability.DENY
+SHOWS = Capability.READ | Capability.DENY
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,58 +107,64 @@ class GovernanceFacts:
         return found
 
     async def standing(self, environments: Sequence[str]) -> AsyncIterator[StandingFact]:
-        """Judge policies of the entity and its groups, and none that a login adds."""
-        tx, now = self._tx(), self.server.clock.now()
+        """Judge policies of entities, groups and live tokens, and none that a login would add."""
+        tx = self._tx()
         stored = await read_environments(tx)
+        guardrails = Guardrails(stored.sound, stored.lost, stored.problem)
         there = [each for each in stored.sound if each.name in environments]
-        people, broken = await tx.examine(PEOPLE, order="entity")
-        for environment in there:
-            for each in broken:
-                yield StandingFact(
-                    entity=each.name,
-                    name="",
-                    environment=environment.name,
-                    by_policy=False,
-                    by_grant=environment.people == GRANTED,
-                    problem=each.problem,
-                )
-        for person in people:
+        people, broken = await tx.examine(PEOPLE)
+        names = {person.entity: person.name for person in people}
+        values = {each.name: await self._values(tx, each.paths) for each in there}
+        found: dict[tuple[str, str], StandingFact] = {}
+        for session in await Facts(self.server).sessions() if there else ():
             await asyncio.sleep(0)
-            problem, acl = "", None
-            try:
-                acl = await self._acl(tx, person, now)
-            except TamperedError as error:
-                problem = str(error)
-            if acl is None and not problem:
+            if not session.person or session.entity is None:
                 continue
-            for environment in there:
-                reads = acl is not None and any(reaches(acl, p) for p in environment.paths)
-                yield StandingFact(
-                    entity=person.entity,
-                    name=person.name,
-                    environment=environment.name,
+            for each in there:
+                bound, who = session.environments, session.entity.id
+                reads = any(reaches(_shown(session.acl), path) for path in values[each.name])
+                fact = StandingFact(
+                    entity=who,
+                    name=names.get(who, ""),
+                    environment=each.name,
                     by_policy=reads,
-                    by_grant=environment.people == GRANTED,
-                    problem=problem,
+                    by_grant=each.people == GRANTED,
+                    isolated=all(guardrails.refusal(bound, concrete(p)) for p in each.paths),
+                )
+                known = found.setdefault((who, each.name), fact)
+                if reads and (not known.by_policy or (known.isolated and not fact.isolated)):
+                    found[who, each.name] = fact
+        for fact in found.values():
+            yield fact
+        for each in there:
+            for lost in broken:
+                yield StandingFact(
+                    entity=lost.name,
+                    name="",
+                    environment=each.name,
+                    by_policy=False,
+                    by_grant=False,
+                    problem=lost.problem,
                 )
 
-    async def _acl(self, tx: Transaction, person: Person, now: datetime) -> Acl | None:
-        """Return what an active person may read for good; None of one who is not there."""
-        entity = await tx.get(ENTITIES, person.entity)
-        end = end_of(person)
-        if entity is None or entity.disabled or (end is not None and end <= now):
-            return None
-        graph = await read_graph(tx)
-        standing = await stand(tx, entity, graph)
-        who = identity(
-            entity,
-            (await tx.examine(ALIASES, entity=entity.id))[0],
-            await belonging_of(tx, entity.id, graph),
-        )
-        acl, problem = await self.server.views.acl(tx, standing.policies, who, now)
-        if problem:
-            raise TamperedError(problem)
-        if acl.everything is not None:
-            return acl
-        shown = {p: replace(m, capabilities=m.capabilities & SHOWS) for p, m in acl.merged.items()}
-        return Acl(shown)
+    async def _values(self, tx: Transaction, patterns: Sequence[str]) -> list[str]:
+        """Return patterns of an environment, narrowed to where a mount keeps values if it says."""
+        heads = [
+            f"{path}{live.plugin.heads[0]}*"
+            for path, live in (await self.server.views.mounts(tx)).by_path.items()
+            if isinstance(live.plugin, Listing) and live.plugin.heads
+        ]
+        found: list[str] = []
+        for pattern in patterns:
+            inside = [each for each in heads if shape(pattern).covers(shape(each))]
+            found += inside or [pattern]
+        return found
+
+
+def _shown(acl: Acl) -> Acl:
+    """Return what the policies themselves let somebody read, less all grants."""
+    own = acl.own if isinstance(acl, Lending) else acl
+    if own.everything is not None:
+        return own
+    merged = own.merged.items()
+    return Acl({p: replace(m, capabilities=m.capabilities & SHOWS) for p, m in merged})

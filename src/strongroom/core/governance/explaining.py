@@ -2,7 +2,8 @@
 
 Exact  Who could approve is as of now: active people with a place in some rule, who are not the
        requester nor known to be the same person. Of a place without groups they are those whose
-       own policies, and those of their groups, let them approve; what a login adds is not seen.
+       policies, of their own, of their groups or by a way in, let them approve; where there are
+       many entities, what a login adds is not seen.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from strongroom.identity.records import ENTITIES
 APPROVING: Final = "strongroom/requests/id/approve"
 MOST_JUDGED: Final = 200  # people who are looked at one by one
 MOST_TOLD: Final = 50
+MOST_ENTITIES: Final = 2000  # beyond, what logins add is not looked at: it takes too long
 
 
 async def explained(
@@ -35,7 +37,7 @@ async def explained(
     """Return what is needed, and whether there are enough people for it."""
     graph = await server.views.graph(call.transaction)
     needs = needs_of(ground.rules)
-    could = await _could(server, call, needs, ground.makers, who)
+    could = await could_approve(server, call, needs, ground.makers, who)
     problems = problems_of(ground.rules, graph)
     told = sorted(could)[:MOST_TOLD]
     names = await names_of(call.transaction, dict.fromkeys(told))
@@ -51,7 +53,7 @@ async def explained(
     }
 
 
-async def _could(
+async def could_approve(
     server: Server, call: SystemCall, needs: Collection[Need], makers: Collection[str], who: str
 ) -> Mapping[str, frozenset[str]]:
     """Return the active people with a place, and their groups."""
@@ -82,11 +84,16 @@ async def _may_approve(server: Server, call: SystemCall, people: Collection[str]
         return set()
     holders = await Holders(server, call).open()
     found: set[str] = set()
+    if len(holders.known.entities) <= MOST_ENTITIES:
+        async for holder in holders.without_tokens():
+            if holder.entity in people and holder.acl.grants(APPROVING, Operation.UPDATE).allowed:
+                found.add(holder.entity)
+        return found
     for each in people:
         entity = await call.transaction.get(ENTITIES, each)
         if entity is None:
             continue
-        holder = await holders.of_entity(entity)
-        if holder.acl.grants(APPROVING, Operation.UPDATE).allowed:
+        of_entity = await holders.of_entity(entity)
+        if of_entity.acl.grants(APPROVING, Operation.UPDATE).allowed:
             found.add(each)
     return found

@@ -315,9 +315,9 @@ class RequestRoutes:
         row = await there(call, given.id, ACCESS)
         access = access_of(row)
         ground = await self._ground(call, row)
-        await self._check_bound(call, access)
         _note(call, access)
         judged = await say_yes(self._server, call, row, given, ground)
+        await self._check_bound(call, access)
         if judged.met:
             row = await self._passed(call, row, access, ground.rules)
             store(call, row)

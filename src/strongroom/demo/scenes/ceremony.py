@@ -8,6 +8,8 @@ from strongroom.demo import company
 from strongroom.demo.company import (
     ENVIRONMENTS,
     FOUNDERS,
+    INES,
+    INES_TOO,
     OPERATIONS,
     PEOPLE,
     WORKLOADS,
@@ -85,7 +87,7 @@ def _people(stage: Stage, root: Any) -> None:
     root.sys.enable_auth_method("userpass", path="userpass")
     bound = {"environment": "development"}
     root.sys.enable_auth_method("userpass", path="developers", options=bound)
-    for person in PEOPLE:
+    for person in (*PEOPLE, INES_TOO):
         stage.passwords[person.name] = stage.secret(6)
         root.auth.userpass.create_or_update_user(
             person.name,
@@ -109,6 +111,9 @@ def _founder(stage: Stage, root: Any, person: Person) -> str:
     made = root.secrets.identity.create_or_update_entity(person.name)["data"]["id"]
     at = stage.accessors[person.mount]
     root.secrets.identity.create_or_update_entity_alias(person.name, made, at)
+    if person == INES:  # who has a second name, at another way in
+        at = stage.accessors[INES_TOO.mount]
+        root.secrets.identity.create_or_update_entity_alias(INES_TOO.name, made, at)
     about = {"name": person.name.title(), "worker": "employee"}
     root.write_data(f"strongroom/people/{made}", data=about)
     return str(made)

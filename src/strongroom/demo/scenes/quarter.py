@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 from strongroom.demo.company import END, START
 from strongroom.demo.scenes import (
+    access,
     custodians,
     expiry,
     guardrail,
@@ -35,6 +36,7 @@ HAPPENS: Mapping[date, Scene] = {
     date(2026, 1, 13): no_secret.SCENE,
     date(2026, 1, 15): expiry.SCENE,
     date(2026, 1, 20): step_up.SCENE,
+    date(2026, 1, 21): access.SCENE,
     date(2026, 1, 22): rotation.SCENE,
     date(2026, 1, 28): renewal.SCENE,
     date(2026, 2, 3): handover.SCENE,

@@ -21,7 +21,7 @@ class Lending(Acl):
 
     def __init__(self, own: Acl, granted: Acl, good_from: datetime) -> None:
         super().__init__(own.merged, good_until=own.good_until, everything=own.everything)
-        self._own, self._lent = own, granted
+        self.own, self._lent = own, granted
         self.granted = granted
         self.good_from = good_from
 
@@ -32,17 +32,17 @@ class Lending(Acl):
         parameters: Mapping[str, object] | None = None,
         wrap_ttl: timedelta | None = None,
     ) -> Decision:
-        own = self._own.decide(path, operation, parameters, wrap_ttl)
+        own = self.own.decide(path, operation, parameters, wrap_ttl)
         return self._joined(own, self._lent.decide(path, operation, parameters, wrap_ttl))
 
     def grants(self, path: str, operation: Operation) -> Decision:
-        return self._joined(self._own.grants(path, operation), self._lent.grants(path, operation))
+        return self._joined(self.own.grants(path, operation), self._lent.grants(path, operation))
 
     def sudo(self, path: str) -> Decision:
-        return self._own.sudo(path)
+        return self.own.sudo(path)
 
     def capabilities_for(self, path: str) -> Capability:
-        own = self._own.capabilities_for(path)
+        own = self.own.capabilities_for(path)
         if own & Capability.DENY:
             return own
         return own | (self._lent.capabilities_for(path) & ~(Capability.DENY | Capability.SUDO))

@@ -56,9 +56,10 @@ class MemberFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingFact:
-    """Whether an active person's policies let them read some path of an environment for good.
+    """Whether an active person's policies let them read a secret of an environment for good.
 
-    `by_grant`: the environment serves people by grants alone, whatever policies say.
+    `by_grant`: the environment serves people by grants alone, whatever policies say. `isolated`:
+    it keeps them out, since they are bound to another.
     """
 
     entity: str
@@ -66,6 +67,7 @@ class StandingFact:
     environment: str
     by_policy: bool
     by_grant: bool
+    isolated: bool = False
     problem: str = ""
 
 
