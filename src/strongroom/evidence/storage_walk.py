@@ -26,7 +26,6 @@ from strongroom.identity.factors.records import (
     MFA_PENDING,
 )
 from strongroom.identity.governance.admission import ADMISSIONS
-from strongroom.identity.governance.break_glass import CASES, RULES
 from strongroom.identity.governance.changes import (
     CHANGE_RULES,
     CHANGE_SETTINGS,
@@ -84,9 +83,8 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     *(VENDORS, COURSES, COMPLETIONS, DOCUMENTS, VERSIONS, ACKNOWLEDGEMENTS, EXCEPTIONS),
     ADMISSIONS,
     *(APPROVAL_RULES, PROPOSALS, APPROVALS, GRANTS),
-)
     *(CHANGE_RULES, CHANGE_SETTINGS, CHANGE_WRITES),
-    *(RULES, CASES, NOTICES, INBOX, NOTIFIERS, DELIVERIES),
+)
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
     "tile.hashes": "hashes of the log",
@@ -105,8 +103,6 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "approval.mac": "MACs of rows",
     "approval_rule.mac": "MACs of rows",
     "completion.mac": "MACs of rows",
-    "break_glass_case.mac": "MACs of rows",
-    "break_glass_rule.mac": "MACs of rows",
     "change_rule.mac": "MACs of rows",
     "change_setting.mac": "MACs of rows",
     "change_write.mac": "MACs of rows",
