@@ -53,7 +53,7 @@ CHANGING: Final = (*WRITING, *(_mark(code) for code in MOUNTED))
 
 @dataclass(frozen=True, slots=True)
 class RotationDue:
-    """A value of a secret that a leaver knew, until it is written anew.
+    """A value of a secret that somebody knew who should not any more, until it is written anew.
 
     `version` 0: of an engine that has none. `looked` is how much of the log was read for another.
     """
@@ -162,7 +162,7 @@ async def _is_there(tx: Transaction, entity: str, now: datetime) -> bool:
 async def withdraw(tx: Transaction, entity: str) -> int:
     """Forget what is due because of somebody who is back. Returns how much that is."""
     rows, _ = await tx.examine(ROTATIONS_DUE, entity=entity)
-    due = [row for row in rows if row.state == DUE]
+    due = [row for row in rows if row.state == DUE and row.why == WHY]
     for row in due:
         tx.delete(ROTATIONS_DUE, *_key(row))
     return len(due)

@@ -21,6 +21,7 @@ from strongroom.audit.follower import Follower
 from strongroom.audit.witnessing import Post, Witness, Witnessing, post
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import ConflictError, InputError, StrongroomError
+from strongroom.core.governance.duties import see_to_cases
 from strongroom.core.leaver_check import check_leavers
 from strongroom.core.login import uuid_of
 from strongroom.core.offboarding import end_those_over
@@ -69,6 +70,7 @@ class Runtime:
         self._spawn(self._heartbeats())
         self._spawn(self._expiry())
         self._spawn(self._leavers())
+        self._spawn(self._cases())
         self._spawn(self._watch())
         for follower in self.followers:
             await follower.open()
@@ -215,6 +217,14 @@ class Runtime:
                 if now >= look_at:
                     await check_leavers(server)
                     look_at = now + CHECK_EVERY
+
+    async def _cases(self) -> None:
+        """See to cases of break-glass: what they touched, and what is due and not done."""
+        while True:
+            await asyncio.sleep(LEAVER_SECONDS)
+            if not self.server.barrier.sealed:
+                with self._reported("break-glass"):
+                    await see_to_cases(self.server)
 
     async def _watch(self) -> None:
         while True:

@@ -26,6 +26,7 @@ from strongroom.identity.factors.records import (
     MFA_PENDING,
 )
 from strongroom.identity.governance.admission import ADMISSIONS
+from strongroom.identity.governance.break_glass import CASES, RULES
 from strongroom.identity.governance.changes import (
     CHANGE_RULES,
     CHANGE_SETTINGS,
@@ -33,6 +34,7 @@ from strongroom.identity.governance.changes import (
 )
 from strongroom.identity.governance.documents import ACKNOWLEDGEMENTS, DOCUMENTS, VERSIONS
 from strongroom.identity.governance.exceptions import EXCEPTIONS
+from strongroom.identity.governance.notices import DELIVERIES, INBOX, NOTICES, NOTIFIERS
 from strongroom.identity.governance.records import (
     APPROVAL_RULES,
     APPROVALS,
@@ -84,6 +86,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     ADMISSIONS,
     *(APPROVAL_RULES, PROPOSALS, APPROVALS, GRANTS),
     *(CHANGE_RULES, CHANGE_SETTINGS, CHANGE_WRITES),
+    *(RULES, CASES, NOTICES, INBOX, NOTIFIERS, DELIVERIES),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
     "entry.leaf": "the log, which is there to be read",
@@ -102,12 +105,15 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "alias.mac": "MACs of rows",
     "approval.mac": "MACs of rows",
     "approval_rule.mac": "MACs of rows",
-    "completion.mac": "MACs of rows",
+    "break_glass_case.mac": "MACs of rows",
+    "break_glass_rule.mac": "MACs of rows",
     "change_rule.mac": "MACs of rows",
     "change_setting.mac": "MACs of rows",
     "change_write.mac": "MACs of rows",
+    "completion.mac": "MACs of rows",
     "control_exception.mac": "MACs of rows",
     "course.mac": "MACs of rows",
+    "delivery.mac": "MACs of rows",
     "document.mac": "MACs of rows",
     "document_version.mac": "MACs of rows",
     "entity.mac": "MACs of rows",
@@ -126,6 +132,9 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "mfa_method.mac": "MACs of rows",
     "mfa_pending.mac": "MACs of rows",
     "mount.mac": "MACs of rows",
+    "notice.mac": "MACs of rows",
+    "notice_inbox.mac": "MACs of rows",
+    "notifier.mac": "MACs of rows",
     "person.mac": "MACs of rows",
     "policy.mac": "MACs of rows",
     "policy_version.mac": "MACs of rows",

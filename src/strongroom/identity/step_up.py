@@ -30,6 +30,9 @@ from strongroom.storage.transaction import Transaction
 CHANGES: Final = ("create", "update", "patch", "delete")
 SAID: Final = "a fresh factor is needed here: show one at strongroom/step-up, then ask again"
 APPROVALS: Final = (
+    "strongroom/break-glass/+/extend",
+    "strongroom/break-glass/+/review",
+    "strongroom/break-glass/+/waive",
     "strongroom/changes/+/approve",
     "strongroom/documents/proposals/+/approve",
     "strongroom/exceptions/proposals/+/approve",
@@ -87,6 +90,13 @@ FIXED: Final = (
         CHANGES,
         kinds=(WEBAUTHN,),
         description="Changes of what asks for factors. Cannot be changed itself.",
+    ),
+    StepUpRule(
+        "break-glass",
+        ("strongroom/break-glass",),
+        CHANGES,
+        kinds=(WEBAUTHN,),
+        description="Opening a case of break-glass. Cannot be changed itself.",
     ),
 )
 BUILT_IN: Final = (

@@ -13,15 +13,24 @@ from datetime import datetime
 from typing import Annotated, Final, Protocol
 
 from strongroom.base.clock import rfc3339
-from strongroom.base.errors import DeniedError, NotFoundError
+from strongroom.base.errors import DeniedError, InputError, NotFoundError
 from strongroom.base.ids import uuid_of
 from strongroom.core.governance.organisation import names_of
 from strongroom.core.request import SystemCall
-from strongroom.identity.governance.records import GRANTS, Grant, Proposal
+from strongroom.identity.governance.records import GRANTS, Grant
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route
 
 ACTIVE, ENDED = "active", "ended"
 MOST_LISTED: Final = 1000
+
+
+class Asked(Protocol):
+    """What a grant comes of: a request, or a case of break-glass."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def requesters(self) -> tuple[str, ...]: ...
 
 
 class Wanted(Protocol):
@@ -131,7 +140,7 @@ async def _there(call: SystemCall, id_: str) -> Grant:
     return row
 
 
-def make_grant(call: SystemCall, row: Proposal, wanted: Wanted, ends: datetime) -> Grant:
+def make_grant(call: SystemCall, row: Asked, wanted: Wanted, ends: datetime) -> Grant:
     """Make what a request asks for, from now on."""
     grant = Grant(
         id=uuid_of(call.entropy(16)),
@@ -151,6 +160,17 @@ def make_grant(call: SystemCall, row: Proposal, wanted: Wanted, ends: datetime) 
     call.details |= {"grant": grant.id, "granted_to": grant.entity}
     call.details |= {"begins": rfc3339(grant.begins), "ends": rfc3339(grant.ends)}
     return grant
+
+
+async def lengthen_grant(call: SystemCall, id_: str, ends: datetime) -> None:
+    """Let a grant that is active end later. Raises InputError for one that is over."""
+    row = await call.transaction.get(GRANTS, id_)
+    if row is None or not row.active(call.now):
+        raise InputError("", "its grant is over: what ended is asked for anew")
+    call.transaction.put(GRANTS, replace(row, ends=ends, entry=None))
+    call.transaction.changed(f"entity:{row.entity}")
+    call.details |= {"grant": row.id, "granted_to": row.entity}
+    call.details |= {"begins": rfc3339(row.begins), "ends": rfc3339(ends)}
 
 
 async def end_grant(call: SystemCall, id_: str, by: str, why: str) -> None:

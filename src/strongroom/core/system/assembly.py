@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from strongroom.core.governance.admission import AdmissionRoutes
-from strongroom.core.governance.documents import DocumentRoutes
-from strongroom.core.governance.exceptions import ExceptionRoutes
+from strongroom.core.governance.break_glass import BreakGlassRoutes
+from strongroom.core.governance.break_glass_rules import BreakGlassRuleRoutes
 from strongroom.core.governance.change_rules import ChangeRuleRoutes
 from strongroom.core.governance.changes import ChangeRoutes
+from strongroom.core.governance.documents import DocumentRoutes
+from strongroom.core.governance.exceptions import ExceptionRoutes
 from strongroom.core.governance.granting import GrantRoutes
+from strongroom.core.governance.inbox import InboxRoutes
 from strongroom.core.governance.requests import RequestRoutes
 from strongroom.core.governance.rules import ApprovalRuleRoutes
 from strongroom.core.governance.training import TrainingRoutes
@@ -91,6 +94,9 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *ApprovalRuleRoutes().routes(),
                 *RequestRoutes(server).routes(),
                 *GrantRoutes().routes(),
+                *BreakGlassRuleRoutes().routes(),
+                *BreakGlassRoutes(server).routes(),
+                *InboxRoutes().routes(),
                 *ChangeRuleRoutes().routes(),
                 *ChangeRoutes(server).routes(),
                 *FactorRoutes(server).routes(),
