@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from strongroom.base.clock import parse_time, rfc3339
 from strongroom.base.errors import InputError
-from strongroom.sdk.approvals import ENDED_BY, Granted, granted_of, lasts, names
+from strongroom.sdk.approvals import ENDED_BY, Granted, following, lasts, names
 from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.governance import GrantFact
 from strongroom.sdk.facts.log import LogEntry
@@ -35,9 +35,8 @@ class Story:
 
     def follow(self, entry: LogEntry) -> None:
         """Take the next entry."""
-        if (grant := granted_of(entry)) is not None:
-            self.made.setdefault(grant.id, grant)
-        elif entry.ok and entry.code in ENDED_BY and "ended_at" in entry.own:
+        made = following(self.made, entry)
+        if made is None and entry.ok and entry.code in ENDED_BY and "ended_at" in entry.own:
             self.ended.setdefault(str(entry.own.get("grant")), entry)
         for id_ in _used(entry):
             if _over(self.made.get(id_), self.ended.get(id_), entry):

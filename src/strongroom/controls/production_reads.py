@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import InputError
-from strongroom.sdk.approvals import ENDED_BY, GRANTED_BY, Granted, granted_of, names
+from strongroom.sdk.approvals import ENDED_BY, GRANTED_BY, Granted, following, names
 from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
@@ -39,9 +39,9 @@ class Grants:
 
     def follow(self, entry: LogEntry) -> None:
         """Take the next entry."""
-        if (made := granted_of(entry)) is not None:
-            self.made.setdefault(made.id, made)
-        elif entry.ok and entry.code in ENDED_BY and "ended_at" in entry.own:
+        if following(self.made, entry) is not None:
+            return
+        if entry.ok and entry.code in ENDED_BY and "ended_at" in entry.own:
             self.ended.setdefault(str(entry.own.get("grant")), entry.index)
 
     def problem(self, id_: str, read: LogEntry) -> str:

@@ -14,8 +14,12 @@ from strongroom.base.errors import InputError
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.knowing import MERGED, actors
 
-GRANTED_BY: Final = ("access_request.approve", "access_request.ask", "access_request.edit")
-ENDED_BY: Final = ("grant.end", "access_request.deny")
+EXTENDED_BY: Final = "break_glass.extend"
+GRANTED_BY: Final = (
+    *("access_request.approve", "access_request.ask", "access_request.edit"),
+    *("break_glass.open", EXTENDED_BY),
+)
+ENDED_BY: Final = ("grant.end", "access_request.deny", "break_glass.close")
 APPROVE, DENY, END = ".approve", ".deny", "grant.end"
 CODES: Final = (
     *("access_request.", "registration.", "change.", "document.", "exception."),
@@ -85,7 +89,7 @@ class Granted:
 
 
 def granted_of(entry: LogEntry) -> Granted | None:
-    """Return the grant that an entry made, if it made one."""
+    """Return the grant that an entry made, or gave more time, as it is from then on."""
     own = entry.own
     if (
         not entry.ok
@@ -101,6 +105,14 @@ def granted_of(entry: LogEntry) -> Granted | None:
         ends=str(own["ends"]),
         most=timedelta(seconds=_number(own.get("longest_seconds"))),
     )
+
+
+def following(made: dict[str, Granted], entry: LogEntry) -> Granted | None:
+    """Keep in `made` the grant that an entry made, or gave more time; return it."""
+    grant = granted_of(entry)
+    if grant is not None and (grant.id not in made or entry.code == EXTENDED_BY):
+        made[grant.id] = grant
+    return grant
 
 
 def lasts(grant: Granted) -> timedelta | None:
