@@ -20,6 +20,13 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
         ),
     ),
     (
+        "Compliance",
+        (
+            ("/documents", "Documents", "d"),
+            ("/exceptions", "Exceptions", "x"),
+        ),
+    ),
+    (
         "You",
         (
             ("/grants", "Your grants", "g"),

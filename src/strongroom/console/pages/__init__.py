@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from strongroom.console.pages import (
     access,
+    documents,
     entities,
     entries,
+    exceptions,
     groups,
     home,
     people,
@@ -40,5 +42,7 @@ def console_pages(server: Server) -> tuple[Page, ...]:
         *access.pages(),
         *registrations.pages(),
         *requests.pages(),
+        *documents.pages(),
+        *exceptions.pages(),
         *entries.pages(),
     )

@@ -73,7 +73,7 @@ class Given(Name):
     title: Annotated[str, Help("Title.", most=256)] = ""
     kind: Annotated[str, Help("policy or procedure.", choices=KINDS)] = "policy"
     rendered: Annotated[
-        str, Help("Live settings that its text is written from.", choices=("", *SOURCES))
+        str, Help("Live settings that its text is written from, if it is.", most=64)
     ] = ""
     owner: Annotated[str, Help("Entity of the active person who answers for it.", most=512)] = ""
     review_every: Annotated[timedelta, Help("How often it is reviewed.")] = YEAR
@@ -306,6 +306,8 @@ class DocumentRoutes:
         base = old or new_document(valid_name(given.name, "name"), call.now)
         row = replace(changed(base, given, given.sent - {"name"}), updated_at=call.now)
         check_says("title", row.title, "a document has a title")
+        if row.rendered not in ("", *SOURCES):
+            raise InputError("rendered", f"one of {', '.join(SOURCES)}, or nothing")
         if await active_person(tx, row.owner, call.now) is None:
             raise InputError("owner", "not the entity of an active person")
         if not timedelta(days=1) <= row.review_every <= YEAR:
