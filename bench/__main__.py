@@ -16,12 +16,13 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import cold, driver, report, servers, wrk
+from bench.access import Point, access
 from bench.beside import Beside, beside
 from bench.compare import OURS, THEIRS, Comparison, Drive, Plan, compare
 from bench.curves import ENTRIES, Curves, curves
 from bench.load import Bounds
 
-PARTS = ("compare", "beside", "cold", "curves")
+PARTS = ("compare", "beside", "cold", "curves", "access")
 WIDTH = 100
 
 
@@ -66,6 +67,7 @@ def run(given: argparse.Namespace, plan: Plan) -> report.Report:
     kept: Beside | None = None
     grown: Curves | None = None
     status: float | None = None
+    who: tuple[Point, ...] = ()
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as scratch:
         folder = Path(scratch)
         if "compare" in wanted:
@@ -84,11 +86,16 @@ def run(given: argparse.Namespace, plan: Plan) -> report.Report:
             place = folder / "curves"
             place.mkdir()
             grown = curves(place, ours, drive, plan, given.entries)
+        if "access" in wanted:
+            place = folder / "access"
+            place.mkdir()
+            who = access(place, ours, plan)
     return report.Report(
         comparison=compared,
         status_seconds=status,
         beside=kept,
         curves=grown,
+        access=who,
         against_itself=given.against_itself,
     )
 

@@ -6,13 +6,14 @@ Ratios are ours over theirs: of throughput more is better, of p99 less is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.access import Point
 from bench.beside import Beside
 from bench.compare import BARE, OURS, THEIRS, Comparison
 from bench.curves import Curves
@@ -31,6 +32,7 @@ class Report:
     curves: Curves | None
     against_itself: bool = False
     beside: Beside | None = None
+    access: Sequence[Point] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,12 @@ def aims(report: Report) -> Iterator[Aim]:
         what = f"start to first answer with {grown.log_size:,} entries"
         first = grown.first_answer_seconds
         yield Aim(what=what, figure=first, bound=2, at_least=False, unit=" s")
+    if report.access:
+        last = report.access[-1]
+        what = f"who can read a path, of {last.identities:,} identities"
+        yield Aim(what=what, figure=last.who, bound=50, at_least=False, unit=" ms")
+        what = f"the access matrix over {last.paths:,} paths"
+        yield Aim(what=what, figure=last.matrix_seconds, bound=60, at_least=False, unit=" s")
 
 
 def as_json(report: Report) -> str:
@@ -116,6 +124,10 @@ def as_json(report: Report) -> str:
             what: [{k: rounded(v) for k, v in asdict(point).items()} for point in points]
             for what, points in grown.points.items()
         }
+    if report.access:
+        told["access"] = [
+            {k: rounded(v) for k, v in asdict(point).items()} for point in report.access
+        ]
     return json.dumps(told, separators=(",", ":"))
 
 
@@ -145,8 +157,21 @@ def show(report: Report, console: Console) -> None:
         console.print(_loads(report.comparison, against_itself=report.against_itself))
     if report.curves is not None:
         console.print(_growth(report.curves))
+    if report.access:
+        console.print(_questions(report.access))
     if not report.against_itself:
         console.print(_aims(report))
+
+
+def _questions(points: Sequence[Point]) -> Table:
+    table = Table(title="Who can do what, as identities and paths grow")
+    for heading in ("identities", "paths", "who ms", "first who ms", "what ms", "matrix s", "rows"):
+        table.add_column(heading, justify="right")
+    for each in points:
+        times = [f"{took:,.1f}" for took in (each.who, each.first_who, each.what)]
+        last = (f"{each.matrix_seconds:.1f}", f"{each.rows:,}")
+        table.add_row(f"{each.identities:,}", f"{each.paths:,}", *times, *last)
+    return table
 
 
 def _loads(compared: Comparison, *, against_itself: bool) -> Table:
