@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
+from time import process_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom.base.errors import InputError
-from strongroom.base.network import admits, covers, parse_network, written
+from strongroom.base.network import (
+    MOST_NETWORKS,
+    admits,
+    all_written,
+    covers,
+    parse_network,
+    written,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +93,22 @@ def test_admitting_is_agreeing_in_the_prefix(address: int, network: int, prefix:
     cidr = f"{ip_address(network)}/{prefix}"
 
     assert admits([cidr], str(ip_address(address))) is (address & mask == network & mask)
+
+
+def test_long_text_is_no_network_and_is_not_parsed() -> None:
+    longest = "0000:0000:0000:0000:0000:ffff:100.100.100.100/128"
+    began = process_time()
+
+    assert parse_network(longest, "cidrs").prefixlen == 128
+    for text in ("1." * 2_000_000, ":" * 4_000_000, "1/" * 2_000_000):
+        with pytest.raises(InputError):
+            parse_network(text, "cidrs")
+    assert process_time() - began < 1
+
+
+def test_a_list_has_so_many_networks_and_no_more() -> None:
+    most = [f"10.0.0.{n}/24" for n in range(MOST_NETWORKS)]
+
+    assert all_written(most, "cidrs") == tuple(most)
+    with pytest.raises(InputError, match="cidrs: at most 256 networks"):
+        all_written([*most, "10.0.1.0/24"], "cidrs")

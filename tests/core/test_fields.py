@@ -366,6 +366,23 @@ class TestBodies:
         assert set(members(body)) == {"a"}
         assert process_time() - began < LITTLE
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"names":"' + b"a," * 10_000 + b'a"}',
+            b'{"names":[' + b"1," * 10_000 + b"1]}",
+            b'{"map":{' + b",".join(b'"k%d":"v"' % n for n in range(10_001)) + b"}}",
+        ],
+    )
+    def test_lists_and_maps_have_a_bounded_number_of_values(self, body: bytes) -> None:
+        @dataclass(frozen=True, kw_only=True)
+        class Many:
+            names: tuple[str, ...] = ()
+            map: Mapping[str, str] = field(default_factory=dict)
+
+        with pytest.raises(InputError, match="at most 10000 values"):
+            decoder(Many)({}, None, body)
+
     @given(st.lists(st.sampled_from([b'"', b"\\", b",", b"[", b"x"]), max_size=30), st.booleans())
     def test_what_stands_in_no_text_is_what_one_reads_who_goes_through_it(
         self, parts: list[bytes], many: bool
@@ -390,7 +407,10 @@ class TestBodies:
             (b'{"life":"', b"1h", b'"}', "expected a duration"),
             (b'{"count":', b"1", b"}", "expected an integer"),
             (b'{"when":"', b"2", b'"}', "expected a time"),
-            (b'{"names":"', b"a,", b'"}', "at most 100000 values"),
+            (b'{"names":"', b"a,", b'"}', "at most 4194304 bytes"),
+            (b'{"names":["', b"a", b'"]}', "at most 4194304 bytes"),
+            (b'{"text":"', b"a", b'"}', "at most 4194304 characters"),
+            (b'{"word":"', b"a", b'"}', "at most 4194304 bytes"),
         ],
     )
     def test_what_is_parsed_is_bounded_before_it_is(
@@ -404,6 +424,8 @@ class TestBodies:
             count: int = 0
             when: datetime | None = None
             names: tuple[str, ...] = ()
+            text: str = ""
+            word: Secret | None = None
 
         began = process_time()
         with pytest.raises(InputError, match=problem):

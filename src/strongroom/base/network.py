@@ -3,7 +3,8 @@
 Specs  RFC 4632 and RFC 4291. The prefix is a number: `10.0.0.0/8`, never a netmask.
 Vault  A bare address is a network of one, and `1.2.3.4/32` is written back as `1.2.3.4`. Bits
        to the right of the prefix are allowed and kept, since clients read back what they sent.
-Trust  An address that cannot be read is in no network.
+Trust  An address that cannot be read is in no network. Texts are bounded before they are parsed,
+       and lists in number, since each use looks through them.
 """
 
 from __future__ import annotations
@@ -18,19 +19,22 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import Final
 
 from strongroom.base.errors import InputError
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
+LONGEST: Final = 64  # characters; IPv6 has 39, and with IPv4 in it and a prefix 49
+MOST_NETWORKS: Final = 256  # in one list
 _EXPECTED = "not a network in CIDR notation, such as 10.0.0.0/8"
 
 
 def parse_network(text: str, field: str, *, bare: bool = True) -> Network:
     """Read a network; `bare` also takes an address alone. InputError, naming `field`, if none."""
     try:
-        if bare or "/" in text:
+        if (bare or "/" in text) and len(text) <= LONGEST:
             return _network(text)
     except ValueError:
         raise InputError(field, _EXPECTED) from None
@@ -42,6 +46,18 @@ def written(text: str, field: str) -> str:
     network = parse_network(text.strip(), field)
     single = network.prefixlen == network.max_prefixlen
     return str(network.network_address) if single else text.strip()
+
+
+def all_written(texts: Sequence[str], field: str) -> tuple[str, ...]:
+    """Return a list of networks as Vault writes it back; InputError for too many, or for none."""
+    few_enough(texts, field)
+    return tuple(written(each, field) for each in texts)
+
+
+def few_enough(texts: Sequence[str], field: str) -> None:
+    """Raise InputError, naming `field`, for more networks than a list may have."""
+    if len(texts) > MOST_NETWORKS:
+        raise InputError(field, f"at most {MOST_NETWORKS} networks")
 
 
 def admits(networks: Sequence[str], address: str) -> bool:

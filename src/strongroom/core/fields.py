@@ -39,6 +39,7 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _SPACE = b" \t\r\n"
 _JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_MARKS = bytes(set(range(256)) - set(b'",'))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _COMPLAINT = re.compile(r"(?:JSON is malformed: )?(?P<what>[a-z0-9 -]+) \(byte (?P<at>\d+)\)")
 
@@ -156,7 +157,7 @@ def members(body: bytes) -> dict[str, msgspec.Raw]:
     except RecursionError:
         problem = f"the body is nested more than {DEEPEST} deep"
     else:
-        if body.count(b"[") + body.count(b"{") > DEEPEST:
+        if len(body.translate(None, _NOT_BRACKETS)) > DEEPEST:
             _check_nesting(body)
         return found
     raise InputError("", problem)
@@ -177,8 +178,12 @@ def _check_members(body: bytes) -> None:
 
     No text begins behind a backslash, so there are no more of them than quotes without one.
     """
-    if body.count(b'"') - body.count(rb"\"") > 2 * MOST_STRINGS or (
-        body.count(b",") > MOST_MEMBERS < outside(body).count(b",")
+    if len(body) <= MOST_MEMBERS:
+        return
+    marks = body.translate(None, _NO_MARKS)
+    quotes, commas = marks.count(b'"'), marks.count(b",")
+    if quotes > 2 * MOST_STRINGS < quotes - body.count(rb"\"") or (
+        commas > MOST_MEMBERS < outside(body).count(b",")
     ):
         raise InputError("", f"the body holds more than {MOST_MEMBERS} values")
 

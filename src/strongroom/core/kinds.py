@@ -10,6 +10,7 @@ Vault   Reads as weakly as Vault's clients have come to rely on: numbers and fla
 Differs True and false are no numbers and no durations (`ttl`, `max_versions`, `versions`), and a
         duration that may not be negative is refused if it is. A fraction of a second is taken,
         and empty text for an object, as `options` of a secret. OpenBao is the other way about.
+        Text has at most 4 MiB and a list or map 10,000 values, but for the data of secrets.
 Trust   An error says what was expected and what kind of thing came, never the value: it may be
         a secret in the wrong field. No exception is raised that holds the value, not even as
         the context of another. What is parsed is bounded in length before it is.
@@ -19,14 +20,14 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from collections.abc import Mapping as AbstractMapping
 from contextlib import suppress
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from functools import partial
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -44,14 +45,17 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
+Many = TypeVar("Many", bound=Sized)
 _PLAIN = Help("")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _LONG = re.compile(rb"[0-9]{19}")
 _LARGEST = 2**63 - 1
 LONGEST: Final = 128  # characters of a number, a duration, a time, one of a few words
-MOST_LISTED: Final = 100_000  # of a list in one text
+LONGEST_TEXT: Final = 4 * 2**20  # characters of text where nothing else is said; bytes of a list
+MOST_LISTED: Final = 10_000  # values of a list or map
 _LAST_SECOND = 253_402_300_799  # of the year 9999
+_TOO_MANY = f"expected at most {MOST_LISTED} values"
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _string = msgspec.json.Decoder(str).decode
@@ -154,33 +158,33 @@ def _scalar_reader(name: str, kind: Any, told: Help) -> Reader:
 
 
 def _parsed_text(name: str, scalar: _Scalar, told: Help) -> Callable[[str], object]:
-    parse, limit = scalar.parse, _limit(name, told)
-    most = _LARGEST if scalar.parse is Secret else LONGEST
+    parse, short = scalar.parse, scalar.parse is not Secret
+    limit = _limit(name, told if short else _bounded(told))
     empty = scalar.empty and (not told.choices or "" in told.choices)
 
     def text(value: str) -> object:
         if not value and not empty:
             return ABSENT
-        parsed = None if len(value) > most else parse(value)
+        parsed = None if short and len(value) > LONGEST else parse(value)
         if parsed is None:
             raise InputError(name, f"expected {scalar.expected}, got something else")
-        return parsed if limit is None else limit(parsed)
+        return limit(parsed)
 
     return text
 
 
 def _plain_text(name: str, told: Help) -> Callable[[str], object]:
     """Return the reader of plain text; apart, since every path goes through it."""
-    least, most = told.least or 0, _LARGEST if told.most is None else told.most
-    limit = _limit(name, told)
+    least, most = told.least or 0, LONGEST_TEXT if told.most is None else told.most
+    limit = _limit(name, _bounded(told))
     absent = bool(told.choices) and "" not in told.choices
 
     def text(value: str) -> object:
         if "\0" in value:
             raise InputError(name, "expected text without NUL")
         if absent:
-            return limit(value) if value and limit else ABSENT
-        if limit is None or (least <= len(value) <= most and not told.choices):
+            return limit(value) if value else ABSENT
+        if least <= len(value) <= most and not told.choices:
             return value
         return limit(value)
 
@@ -249,11 +253,14 @@ _SCALARS: Mapping[Any, _Scalar] = {
 }
 
 
-def _limit(name: str, told: Help) -> Callable[[Any], object] | None:
-    """Return a function that checks what `Help` limits, or None if it limits nothing."""
+def _bounded(told: Help) -> Help:
+    """Return what is said of a text, with the limit of every text if there is none."""
+    return told if told.most is not None else replace(told, most=LONGEST_TEXT)
+
+
+def _limit(name: str, told: Help) -> Callable[[Any], object]:
+    """Return a function that checks what `Help` limits."""
     least, most, choices = told.least, told.most, told.choices
-    if least is None and most is None and not choices:
-        return None
 
     def check(value: Any) -> object:
         if choices and value not in choices:
@@ -319,8 +326,10 @@ def _list_reader(name: str, element: Callable[[Any], Reader], kind: Any) -> Read
     def from_json(raw: bytes) -> object:
         if raw[0] == _NULL:
             return ABSENT
+        _bound(name, raw)
         if raw[0] == _BRACKET:
-            return tuple(value for value in map(item, _list(raw)) if value is not ABSENT)
+            read = map(item, _few(name, _list(raw)))
+            return tuple(value for value in read if value is not ABSENT)
         if raw[0] == _QUOTE:
             return texts(split(_string(raw)))
         return (one.json(raw),)
@@ -334,8 +343,20 @@ def _list_reader(name: str, element: Callable[[Any], Reader], kind: Any) -> Read
 def _split(name: str, text: str) -> list[str]:
     """Split at commas; what would be too many parts is counted and not made."""
     if text.count(",") >= MOST_LISTED:
-        raise InputError(name, f"expected at most {MOST_LISTED} values")
+        raise InputError(name, _TOO_MANY)
     return text.split(",")
+
+
+def _bound(name: str, raw: bytes) -> None:
+    if len(raw) > LONGEST_TEXT:
+        raise InputError(name, f"expected at most {LONGEST_TEXT} bytes")
+
+
+def _few(name: str, values: Many) -> Many:
+    """Return what was read of a list or map, if it is not too many to be looked at one by one."""
+    if len(values) > MOST_LISTED:
+        raise InputError(name, _TOO_MANY)
+    return values
 
 
 def _map_reader(name: str, each: Any, one: Reader) -> Reader:
@@ -344,13 +365,15 @@ def _map_reader(name: str, each: Any, one: Reader) -> Reader:
     from_texts = partial(_pairs if held is str else _no_pairs, name)
 
     def members(raw: bytes) -> object:
-        read = {key: one.json(bytes(value)) for key, value in _object(raw).items()}
+        found = _few(name, _object(raw))
+        read = {key: one.json(bytes(value)) for key, value in found.items()}
         if nullable:
             return {key: None if value is ABSENT else value for key, value in read.items()}
         return {key: value for key, value in read.items() if value is not ABSENT}
 
     def from_json(raw: bytes) -> object:
         first = raw[0]
+        _bound(name, raw)
         if first == _BRACE:
             return members(raw)
         if first == _NULL:

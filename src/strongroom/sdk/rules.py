@@ -5,7 +5,8 @@ Vault   Policy names are trimmed and lower-cased; `default-service` and `default
         fields are shown beside the new ones where they hold something.
 Differs `root` is refused when a rule is written, not only at each login. No other spelling of
         it is taken anywhere as the name of a policy: Vault makes `Root` into `root`. A list has
-        at most 1024 policies, and a name at most 512 characters, as that of a policy.
+        at most 1024 policies, and a name at most 512 characters, as that of a policy. A list of
+        networks has at most 256.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar
 from unicodedata import normalize
 
 from strongroom.base.errors import InputError
-from strongroom.base.network import written
+from strongroom.base.network import all_written
 from strongroom.sdk.auth import ZERO, TokenRules
 
 MOST_POLICIES: Final = 1024
@@ -69,9 +70,7 @@ def settled(rules: Rules, warnings: list[str]) -> Rules:
         rules,
         token_type=kind,
         token_policies=policy_names(rules.token_policies),
-        token_bound_cidrs=tuple(
-            written(each, "token_bound_cidrs") for each in rules.token_bound_cidrs
-        ),
+        token_bound_cidrs=all_written(rules.token_bound_cidrs, "token_bound_cidrs"),
     )
     _check(settled)
     return settled

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from strongroom.auth.approle.records import Role, Settings, name_key, role_key
 from strongroom.base.errors import InputError, NotFoundError
-from strongroom.base.network import parse_network
+from strongroom.base.network import few_enough, parse_network
 from strongroom.sdk.engine import Call, Mounted
 from strongroom.sdk.rules import settled, shown_rules, valid_name
 from strongroom.sdk.workloads import warn_of_long_life
@@ -108,6 +108,7 @@ def _possible(role_id: str) -> bool:
 
 
 def _check(role: Settings) -> None:
+    few_enough(role.secret_id_bound_cidrs, "secret_id_bound_cidrs")
     for each in role.secret_id_bound_cidrs:
         parse_network(each, "secret_id_bound_cidrs", bare=False)
     if not (role.bind_secret_id or role.secret_id_bound_cidrs or role.token_bound_cidrs):

@@ -28,7 +28,7 @@ from strongroom.auth.approle.records import (
 from strongroom.auth.approle.roles import capped_by, new_id
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
-from strongroom.base.network import admits, covers, parse_network
+from strongroom.base.network import admits, covers, few_enough, parse_network
 from strongroom.base.secret import Secret
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Call, Reply, Touched
@@ -259,6 +259,7 @@ def _uses(role: Role, asked: int | None) -> int:
 
 
 def _networks(field: str, asked: tuple[str, ...], of_role: tuple[str, ...]) -> tuple[str, ...]:
+    few_enough(asked, field)
     for each in asked:
         parse_network(each, field, bare=False)
     if of_role and not covers(of_role, asked):

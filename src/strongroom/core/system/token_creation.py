@@ -74,7 +74,9 @@ class Asked:
     display_name: Annotated[str, Help("Shown in look-ups.", most=512)] = "token"
     num_uses: Annotated[int, Help("Uses; 0 means any number.")] = 0
     period: Annotated[timedelta, Help("Renewed for so long, without end; needs sudo.")] = ZERO
-    entity_alias: Annotated[str, Help("Alias of the entity; needs a role that allows it.")] = ""
+    entity_alias: Annotated[
+        str, Help("Alias of the entity; needs a role that allows it.", most=512)
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,17 +11,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from strongroom.base.errors import InputError, NotFoundError
-from strongroom.base.network import written
+from strongroom.base.globs import matches
+from strongroom.base.network import all_written
 from strongroom.core.request import SystemCall
 from strongroom.identity.shown import seconds
 from strongroom.identity.tokens import kept
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Call, Endpoint, Help, Page, Reply, Route, Sent
-from strongroom.sdk.rules import changed, check_policy_names
+from strongroom.sdk.rules import MOST_POLICIES, changed, check_policy_names
+from strongroom.sdk.workloads import LONGEST_ALIAS
 
 PREFIX = "role/"
 DEFAULT_TYPE = "default-service"
@@ -161,12 +162,16 @@ def settled(role: TokenRole) -> TokenRole:
     for name in ("allowed_policies", "disallowed_policies"):
         for each in (name, f"{name}_glob"):
             check_policy_names(getattr(role, each), each)
-    cidrs = tuple(written(each, "token_bound_cidrs") for each in role.token_bound_cidrs)
+    aliases = role.allowed_entity_aliases
+    if len(aliases) > MOST_POLICIES or any(len(each) > LONGEST_ALIAS for each in aliases):
+        problem = f"at most {MOST_POLICIES}, of {LONGEST_ALIAS} characters each"
+        raise InputError("allowed_entity_aliases", problem)
+    cidrs = all_written(role.token_bound_cidrs, "token_bound_cidrs")
     return replace(
         role,
         allowed_policies=kept(role.allowed_policies),
         disallowed_policies=kept(role.disallowed_policies),
-        allowed_entity_aliases=tuple(a.lower() for a in role.allowed_entity_aliases),
+        allowed_entity_aliases=tuple(each.lower() for each in aliases),
         allowed_policies_glob=kept(role.allowed_policies_glob),
         disallowed_policies_glob=kept(role.disallowed_policies_glob),
         token_bound_cidrs=cidrs,
@@ -200,4 +205,4 @@ def shown(role: TokenRole) -> Mapping[str, Any]:
 
 def _matches(name: str, globs: tuple[str, ...]) -> bool:
     """Say whether a name fits a glob; `*` stands for any text, and nothing else is special."""
-    return any(fnmatchcase(name, glob.replace("[", "[[]").replace("?", "[?]")) for glob in globs)
+    return any(matches(glob, name) for glob in globs)
