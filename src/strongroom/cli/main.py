@@ -63,6 +63,9 @@ ENTRIES = {
     "approve": _entry("governance:approve", "Approve a request.", _ACCESS),
     "deny": _entry("governance:deny", "Deny a request.", _ACCESS),
     "grants": _entry("governance:grants", "What was granted, and what is left.", _ACCESS),
+    "break-glass": _entry(
+        "break_glass:break_glass", "Help yourself in an emergency; answer for it.", _ACCESS
+    ),
     "approval-rule": _entry(
         "approval_rule:approval_rule", "Who must approve what is asked for.", _ACCESS
     ),

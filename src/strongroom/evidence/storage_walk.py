@@ -74,7 +74,7 @@ from strongroom.storage.transaction import Transaction
 CHUNK = 500
 SEALED: Final[tuple[Register[Any], ...]] = (
     *(CELLS, SETTINGS, LEASES, LOCKOUTS, CONTROL_RUNS),
-    *(FACTORS, CEREMONIES, MFA_PENDING, CHANGE_WRITES),
+    *(FACTORS, CEREMONIES, MFA_PENDING, CHANGE_WRITES, NOTIFIERS),
 )
 GUARDED: Final[tuple[Register[Any], ...]] = (
     *(TOKENS, ENTITIES, ALIASES, POLICIES, POLICY_VERSIONS, ENVIRONMENTS, MOUNTS),

@@ -215,9 +215,12 @@ class BreakGlassRoutes:
         row = await _there(call, given.id)
         names = await names_of(call.transaction, dict.fromkeys((row.holder, *row.notified)))
         touched = await touched_by(self._server.log, row)
+        first = touched.first_read
+        took = None if first is None or first.time is None else first.time - row.opened_at
         return Reply(
             {
                 **plain(row, call),
+                "took_seconds": None if took is None else took.total_seconds(),
                 "name": names[row.holder],
                 "told": [{"entity": each, "name": names[each]} for each in row.notified],
                 "touched": [plain_touched(each) for each in touched.values],
