@@ -10,6 +10,7 @@ from strongroom.audit.entry import ANONYMOUS, Actor
 from strongroom.core.request import Incoming, Instead
 from strongroom.core.router import Match
 from strongroom.core.views import Live
+from strongroom.identity.policy.control_group import ControlGroup
 from strongroom.identity.policy.listing import KeysFilter
 from strongroom.identity.sessions import Session
 from strongroom.sdk.engine import Touched
@@ -51,6 +52,7 @@ class Attempt:
     about: dict[str, object] = field(default_factory=dict)  # what the gate adds to the details
     then: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # once it was served
     instead: Instead | None = None
+    held: ControlGroup | None = None  # who must say yes before it is served
     committed: list[Callable[[], None]] = field(default_factory=list)
     leaf: bytes = b""
     digest: bytes = b""

@@ -1,6 +1,6 @@
 """Who asks, and whether they may: authentication, policy, and the guardrails behind it.
 
-Order   token → session → (create or update?) → policy → sudo → guardrails → change control
+Order   token → session → (create or update?) → policy → sudo → guardrails → control group → change
 Trust   What is cached here is of one generation, and the commit is the fence: see `pipeline`.
         The reason of a refusal goes into the entry; the caller learns only that it was refused.
 """
@@ -138,6 +138,9 @@ class Gate:
             attempt.reason = "sudo is needed"
             raise DeniedError
         await self._guard(attempt, session, asked, decision)
+        if decision.control is not None and not incoming.released:
+            attempt.held = decision.control
+            return
         covered = await self._controlled(attempt, session)
         attempt.unconditional = not (covered or decision.conditional) and _by_path_alone(
             attempt, session
@@ -151,6 +154,9 @@ class Gate:
             raise DeniedError
         self._count(attempt, attempt.session)
         await self.authorize(attempt)
+        if attempt.held is not None:
+            attempt.reason = "a control group holds no path that is open"
+            raise DeniedError
 
     async def check_custodian(self, attempt: Attempt) -> None:
         """Ask for a fresh factor whoever brings a token of theirs to a rekey, or for a root token.

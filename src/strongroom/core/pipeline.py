@@ -42,6 +42,7 @@ from strongroom.core.failures import Failure, failure_of
 from strongroom.core.fields import decoder
 from strongroom.core.gate import ASKED, LISTS, Gate, visible
 from strongroom.core.governance.controlling import ChangeControl
+from strongroom.core.governance.holding import hold
 from strongroom.core.guardrails import GuardrailError
 from strongroom.core.hands import note_hands
 from strongroom.core.leases import Leases
@@ -283,6 +284,9 @@ class Pipeline:
             await self._gate.check_custodian(attempt)
         if no_route is not None:
             raise no_route
+        if attempt.held is not None:
+            await hold(self.views, self.wrapping, attempt, attempt.held)
+            return
         await self._run(attempt)
 
     async def _serve_instead(self, attempt: Attempt, instead: Instead) -> None:
@@ -304,6 +308,8 @@ class Pipeline:
         await self._gate.authorize(attempt)
         if no_route is not None:
             raise no_route
+        if attempt.held is not None:
+            raise DeniedError("permission denied: send it yourself, a control group holds it")
         await self._run(attempt)
         if attempt.instead is not None:
             raise DeniedError

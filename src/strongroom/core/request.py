@@ -36,6 +36,7 @@ class Incoming:
     actor: Actor | None = None  # set for the server's own work, which needs no token
     problem: Exception | None = None  # found while decoding; answered after it is written down
     chosen: tuple[str, int] | None = None  # the change, and its write, that this request performs
+    released: bool = False  # others have said yes to it, as its control group asks
     asked_as: Incoming | None = None  # what came, where this is served in its place
     # Counts an address that asks with nobody behind it: seconds that it must wait, or 0.
     bound: Callable[[str], int] | None = None

@@ -29,6 +29,7 @@ from strongroom.storage.transaction import Transaction
 
 POLICY = "response-wrapping"
 KEY = "response"
+REQUEST: Final = "request"  # of a control group
 SPENT: Final = "core/wrapping"  # the store of what is remembered of opened tokens
 OPENED: Final = "opened/"
 BY_END: Final = "end/"
@@ -44,6 +45,30 @@ class Wrapped:
     creation_path: str
     creation_time: datetime
     creation_ttl: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What a wrapping token of a control group keeps: the request, to be made once it may be.
+
+    `token` is the keyed digest of the requester's, by which it is found again.
+    """
+
+    token: bytes
+    operation: str
+    path: str
+    method: str
+    query: dict[str, list[str]] | None
+    body: bytes | None
+    merge_patch: bool
+    wrap_ttl: timedelta | None
+    creation_time: datetime
+    creation_ttl: timedelta
+
+    @property
+    def creation_path(self) -> str:
+        """The path of the request."""
+        return self.path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +131,19 @@ class Wrapping:
         of: Stems,
     ) -> Issued:
         """Make a wrapping token with `body` in its cubbyhole; it stems from its makers."""
-        issued = self._tokens.issue(
+        issued = self._issued(tx, ttl, now, of)
+        kept = Wrapped(body=Json(body), creation_path=path, creation_time=now, creation_ttl=ttl)
+        _cubbyhole(tx, issued.token).keep(KEY, kept)
+        return issued
+
+    def hold(self, tx: Transaction, held: Held, of: Stems) -> Issued:
+        """Make a wrapping token with a request in its cubbyhole."""
+        issued = self._issued(tx, held.creation_ttl, held.creation_time, of)
+        _cubbyhole(tx, issued.token).keep(REQUEST, held)
+        return issued
+
+    def _issued(self, tx: Transaction, ttl: timedelta, now: datetime, of: Stems) -> Issued:
+        return self._tokens.issue(
             tx,
             Wanted(
                 path="sys/wrapping/wrap",
@@ -124,6 +161,17 @@ class Wrapping:
         kept = Wrapped(body=Json(body), creation_path=path, creation_time=now, creation_ttl=ttl)
         _cubbyhole(tx, issued.token).keep(KEY, kept)
         return issued
+        token = await self._standing(tx, text, now)
+        held = None if token is None else await _cubbyhole(tx, token).find(KEY, Wrapped)
+        return None if token is None or held is None else (token, held.value)
+
+    async def held(self, tx: Transaction, text: str, now: datetime) -> tuple[Token, Held] | None:
+        """Return a wrapping token of a control group that stands, and the request it keeps."""
+        token = await self._standing(tx, text, now)
+        held = None if token is None else await _cubbyhole(tx, token).find(REQUEST, Held)
+        return None if token is None or held is None else (token, held.value)
+
+    async def _standing(self, tx: Transaction, text: str, now: datetime) -> Token | None:
 
     async def find(self, tx: Transaction, text: str, now: datetime) -> tuple[Token, Wrapped] | None:
         """Return a wrapping token that stands, and what it wraps; None for any other text."""
@@ -132,12 +180,11 @@ class Wrapping:
             return None
         if token.expires_at is None or token.expires_at <= now:
             return None
-        if await made_by(tx, token, now) is None:
-            return None
-        held = await _cubbyhole(tx, token).find(KEY, Wrapped)
-        return None if held is None else (token, held.value)
+        return None if await made_by(tx, token, now) is None else token
 
-    async def spend(self, tx: Transaction, token: Token, wrapped: Wrapped, now: datetime) -> None:
+    async def spend(
+        self, tx: Transaction, token: Token, wrapped: Wrapped | Held, now: datetime
+    ) -> None:
         """Revoke an opened token, and remember it until it would have ended."""
         await self._tokens.revoke(tx, token, now)
         await self._tidy(tx, now)

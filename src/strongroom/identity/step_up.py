@@ -38,6 +38,7 @@ APPROVALS: Final = (
     "strongroom/exceptions/proposals/+/approve",
     "strongroom/registrations/+/approve",
     "strongroom/requests/+/approve",
+    "sys/control-group/authorize",
 )
 NAMES: Final = {WEBAUTHN: "a security key", TOTP: "an app's code", RECOVERY: "a recovery code"}
 TEN_MINUTES: Final = timedelta(minutes=10)

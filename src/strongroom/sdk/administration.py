@@ -39,6 +39,7 @@ ADMINISTRATION: Final = (
     "strongroom/vendors/+/leave",
     "strongroom/workloads/*",
     "sys/auth/*",
+    "sys/control-group/authorize",
     "sys/generate-root",
     "sys/generate-root-token/*",
     "sys/generate-root/*",

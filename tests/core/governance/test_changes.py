@@ -206,7 +206,7 @@ class TestAChange:
     async def test_names_the_field_that_is_wrong(self, ours: Room) -> None:
         her, _ = await two(ours)
 
-        nowhere = await propose(ours, her, {"path": "nothing/here", "body": {}})
+        nowhere = await propose(ours, her, {"path": "auth/nothing/config", "body": {}})
         field = await propose(ours, her, {"path": PATH, "body": {"policy": NEW, "cas": "x"}})
         itself = await propose(ours, her, {"path": "strongroom/changes/1/approve", "body": {}})
         login = await propose(ours, her, {"path": "auth/fake/login/ann", "body": {}})

@@ -203,7 +203,7 @@ TEXTS = [
     Text("a second factor", T, rule('mfa_methods = ["totp"]')),
     Text(
         "a control group",
-        T,
+        B,
         rule(
             'control_group = { factor "f" { controlled_capabilities = ["read"]\n'
             'identity { group_names = ["g"]\n approvals = 1 } } }'

@@ -10,6 +10,7 @@ from strongroom.core.governance.break_glass import BreakGlassRoutes
 from strongroom.core.governance.break_glass_rules import BreakGlassRuleRoutes
 from strongroom.core.governance.change_rules import ChangeRuleRoutes
 from strongroom.core.governance.changes import ChangeRoutes
+from strongroom.core.governance.control_groups import ControlGroupRoutes
 from strongroom.core.governance.documents import DocumentRoutes
 from strongroom.core.governance.exceptions import ExceptionRoutes
 from strongroom.core.governance.granting import GrantRoutes
@@ -133,6 +134,7 @@ def sys_routes(server: Server) -> tuple[Route, ...]:
         *PasswordPolicyRoutes().routes(),
         *CapabilityRoutes(server).routes(),
         *WrappingRoutes(server).routes(),
+        *ControlGroupRoutes(server).routes(),
         *LeaseRoutes(server).routes(),
         *InterfaceRoutes(server).routes(),
         *ToolRoutes().routes(),

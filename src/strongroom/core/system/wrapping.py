@@ -21,6 +21,7 @@ from strongroom.base.clock import rfc3339
 from strongroom.base.errors import DeniedError, InputError, SealedError
 from strongroom.core.envelope import envelope
 from strongroom.core.fields import members
+from strongroom.core.governance.control_groups import release
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.token import plugin_call
@@ -92,7 +93,11 @@ class WrappingRoutes:
         return Reply({name: Json(bytes(value)) for name, value in found.items()})
 
     async def look(self, call: SystemCall, given: WrappingToken) -> Reply:
-        _, wrapped = await self._open(call, given.token or call.request.token)
+        text = given.token or call.request.token
+        held = None
+        if text and not self._server.barrier.sealed:
+            held = await self._wrapping.held(call.transaction, text, call.now)
+        _, wrapped = held or await self._open(call, text)
         return Reply(
             {
                 "creation_path": wrapped.creation_path,
@@ -101,13 +106,19 @@ class WrappingRoutes:
             }
         )
 
-    async def unwrap(self, call: SystemCall, given: WrappingToken) -> Reply:
+    async def unwrap(self, call: SystemCall, given: WrappingToken) -> Reply | None:
         """Give what is wrapped as it was, and end its token."""
         text = given.token or call.request.token
         if not text:
             raise DeniedError
         if text != call.request.token:
             await call.authorize()
+        held = None
+        if not self._server.barrier.sealed:
+            held = await self._wrapping.held(call.transaction, text, call.now)
+        if held is not None:
+            await release(self._server, call, *held)
+            return None
         token, wrapped = await self._open(call, text)
         call.details["creation_path"] = wrapped.creation_path
         if text == call.request.token:

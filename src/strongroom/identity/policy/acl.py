@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 
 from strongroom.identity.policy.capability import EVERYTHING, Capability, Operation
+from strongroom.identity.policy.control_group import ControlGroup
 from strongroom.identity.policy.document import Policy, Rule
 from strongroom.identity.policy.index import Index
 from strongroom.identity.policy.listing import KeysFilter
@@ -51,6 +52,7 @@ class Decision:
     conditional: bool = False
     pagination_limit: int = 0
     keys_filter: KeysFilter | None = None
+    control: ControlGroup | None = None  # who must say yes before it is served
     granted: bool = False  # by a grant, and not by policies of one's own
 
 
@@ -174,7 +176,14 @@ def _decision(governing: Merged, operation: Operation | None) -> Decision:
         conditional=operation is not None and governing.conditional(operation),
         pagination_limit=governing.pagination_limit if operation in _LISTS else 0,
         keys_filter=governing.keys_filter if operation in _LISTS else None,
+        control=_held(governing, operation) if allowed else None,
     )
+
+
+def _held(governing: Merged, operation: Operation | None) -> ControlGroup | None:
+    if operation is None or governing.control is None:
+        return None
+    return governing.control.of(operation)
 
 
 def compile_acl(

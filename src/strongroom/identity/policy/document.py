@@ -4,11 +4,11 @@ Vault  The language of Vault's and OpenBao's ACL policies: `path` blocks with ca
        the older `policy = "read"`), wrapping TTLs, constraints on parameters, and OpenBao's
        `expiration`, `pagination_limit`, `list_scan_response_keys_filter_path` and `comment`.
        A key or capability that is not known is refused with its line.
-Differs  Refused though OpenBao takes them: `mfa_methods` and `control_group`, because to read
-       and ignore them would grant without the proof or the approval that they ask for; a
-       `path` with no label or two; a setting that is given twice with one value each; negative
-       durations and limits; numbers as capabilities or names of parameters.
-       `path = { "x" = { … } }` is taken in HCL too, as it is in JSON.
+       `control_group` is read by `policy.control_group`.
+Differs  Refused though OpenBao takes them: `mfa_methods`, because to read and ignore it would
+       grant without the proof that it asks for; a `path` with no label or two; a setting that is
+       given twice with one value each; negative durations and limits; numbers as capabilities or
+       names of parameters. `path = { "x" = { … } }` is taken in HCL too, as it is in JSON.
 Units  TTLs are `timedelta`, zero where none is set; expirations are aware, UTC.
 """
 
@@ -25,6 +25,7 @@ from strongroom.base.duration import parse_duration
 from strongroom.base.errors import InputError
 from strongroom.identity.policy import capability, pattern
 from strongroom.identity.policy.capability import Capability
+from strongroom.identity.policy.control_group import ControlGroup, control_group
 from strongroom.identity.policy.hcl import Array, Item, Literal, Node, Object, parse, refuse
 from strongroom.identity.policy.lexing import shown
 from strongroom.identity.policy.listing import KeysFilter, keys_filter
@@ -50,6 +51,7 @@ class Rule:
     keys_filter: KeysFilter | None = None
     expires_at: datetime | None = None
     comment: str = ""
+    control: ControlGroup | None = None
 
     @property
     def templated(self) -> bool:
@@ -130,6 +132,7 @@ def _rule(item: Item, body: Object) -> Rule:
         keys_filter=read.one("list_scan_response_keys_filter_path", _filter, None),
         expires_at=read.one("expiration", _expiration, None),
         comment=read.comment(),
+        control=read.one("control_group", control_group, None),
     )
     _check(item, rule)
     return rule
@@ -152,11 +155,11 @@ _KNOWN = frozenset(
         *("capabilities", "policy", "comment", "expiration", "pagination_limit"),
         *("min_wrapping_ttl", "max_wrapping_ttl", "list_scan_response_keys_filter_path"),
         *("required_parameters", "allowed_parameters", "denied_parameters"),
+        "control_group",
     }
 )
 _ELSEWHERE = {
     "mfa_methods": "is not supported: a fresh factor is asked for by a guardrail",
-    "control_group": "is not supported: who must approve is said by a rule, not by a policy",
 }
 
 

@@ -1,7 +1,8 @@
 """What all policies of a token say together about one pattern.
 
 Vault  Capabilities are joined, and `deny` takes all others away; constraints of every rule
-       hold; of TTLs and page limits the lowest that is set; of filters the first.
+       hold, and the factors of every control group; of TTLs and page limits the lowest that is
+       set; of filters the first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import reduce
 from operator import or_
 
 from strongroom.identity.policy.capability import Capability, Operation
+from strongroom.identity.policy.control_group import ControlGroup, joined
 from strongroom.identity.policy.document import ZERO, Rule
 from strongroom.identity.policy.listing import KeysFilter
 from strongroom.identity.policy.parameter import Constraints, all_of
@@ -33,6 +35,7 @@ class Merged:
     max_wrapping_ttl: timedelta
     pagination_limit: int
     keys_filter: KeysFilter | None
+    control: ControlGroup | None = None
 
     def references(self, granting: Capability) -> tuple[str, ...]:
         """Return the rules that hold any of these capabilities; all, where none is asked for."""
@@ -43,6 +46,8 @@ class Merged:
     def conditional(self, operation: Operation) -> bool:
         """Say whether more than the path and the operation counts."""
         if self.min_wrapping_ttl or self.max_wrapping_ttl:
+            return True
+        if self.control is not None and self.control.of(operation) is not None:
             return True
         if operation in _LISTS:
             return bool(self.pagination_limit) or "limit" in self.constraints.required
@@ -98,6 +103,7 @@ def merge(pattern: str, rules: Sequence[tuple[str, Rule]]) -> Merged:
         pagination_limit=min(
             (r.pagination_limit for _, r in rules if r.pagination_limit), default=0
         ),
+        control=joined([r.control for _, r in rules if r.control is not None]),
         keys_filter=next((r.keys_filter for _, r in rules if r.keys_filter is not None), None),
     )
 
