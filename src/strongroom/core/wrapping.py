@@ -158,9 +158,9 @@ class Wrapping:
             ),
             now,
         )
-        kept = Wrapped(body=Json(body), creation_path=path, creation_time=now, creation_ttl=ttl)
-        _cubbyhole(tx, issued.token).keep(KEY, kept)
-        return issued
+
+    async def find(self, tx: Transaction, text: str, now: datetime) -> tuple[Token, Wrapped] | None:
+        """Return a wrapping token that stands, and what it wraps; None for any other text."""
         token = await self._standing(tx, text, now)
         held = None if token is None else await _cubbyhole(tx, token).find(KEY, Wrapped)
         return None if token is None or held is None else (token, held.value)
@@ -172,9 +172,6 @@ class Wrapping:
         return None if token is None or held is None else (token, held.value)
 
     async def _standing(self, tx: Transaction, text: str, now: datetime) -> Token | None:
-
-    async def find(self, tx: Transaction, text: str, now: datetime) -> tuple[Token, Wrapped] | None:
-        """Return a wrapping token that stands, and what it wraps; None for any other text."""
         token = await self._tokens.find(tx, text)
         if token is None or token.policies != (POLICY,) or not token.lookup or not token.uses_left:
             return None
