@@ -14,6 +14,7 @@ import msgspec
 from strongroom.base.clock import parse_time, rfc3339
 from strongroom.base.errors import InputError
 
+REFUSED = "403"
 _TIME = b'"time":"'
 
 
@@ -47,15 +48,16 @@ class Asked(msgspec.Struct):
     """One request. `index` is set by whoever reads."""
 
     status_id: int = 0
+    status_code: str = ""
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
     actor: _Actor = msgspec.field(default_factory=_Actor)
     unmapped: Own = msgspec.field(default_factory=Own)
     index: int = -1
 
     @property
-    def served(self) -> bool:
-        """Whether it was answered with success."""
-        return self.status_id == 1
+    def granted(self) -> bool:
+        """Whether it was let through, also if it failed then: what it was about may be gone."""
+        return self.status_id == 1 or self.status_code not in {"", REFUSED}
 
     @property
     def who(self) -> str:

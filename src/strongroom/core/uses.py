@@ -56,7 +56,7 @@ class Uses:
     uncounted: int = 0
 
     def follow(self, entry: Asked, who: str) -> None:
-        """Take a request that was served."""
+        """Take a request that was let through."""
         if entry.lacks("rules"):
             self.uncounted += 1
         own = entry.unmapped
@@ -106,7 +106,7 @@ async def uses_of(log: Log, since: datetime, names: Mapping[str, str] | None = N
     marks = [json.dumps(name).encode() for name in names or ()]
     async for entry in requests(log, since, marks):
         who = entry.who if names is None else names.get(entry.who, "")
-        if entry.served and who:
+        if entry.granted and who:
             found.follow(entry, who)
     return found
 

@@ -174,7 +174,7 @@ class LeastPrivilegeRoutes:
             policies, uses = [given.policy.lower()], Uses()
             await self._stored(call, given.policy)
             async for entry in requests(self._server.log, since, [rule_mark(policies[0])]):
-                if entry.served:
+                if entry.granted:
                     uses.follow(entry, "")
         rules = [each for name in policies for each in await self._rules(call, name, uses)]
         unused = sum(1 for each in rules if each["unused"])
@@ -217,7 +217,7 @@ class LeastPrivilegeRoutes:
         async for entry in requests(self._server.log, since, [rule_mark(policy.name)]):
             own = entry.unmapped
             mine = [rule.removeprefix(prefix) for rule in own.rules if rule.startswith(prefix)]
-            if not entry.served or not mine:
+            if not entry.granted or not mine:
                 continue
             counted += 1
             if entry.lacks("path", "rules") or own.operation not in _SERVED:
@@ -280,7 +280,7 @@ class LeastPrivilegeRoutes:
         found = _Replay()
         async for entry in requests(self._server.log, since, [policy_mark(old.name)]):
             own = entry.unmapped
-            if not entry.served:
+            if not entry.granted:
                 continue
             if entry.lacks("policies") or own.operation not in _SERVED:
                 found.unjudged += old.name in own.policies or entry.lacks("policies")
