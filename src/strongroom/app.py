@@ -430,7 +430,8 @@ async def run(
     await runtime.start(configuration.log.checkpoint_interval.total_seconds())
     try:
         await open_by_itself(server, dev)
-        limits = EdgeLimits(body_bytes=configuration.limits.body)
+        body = configuration.limits.body
+        limits = EdgeLimits(body_bytes=body, buffered_bytes=3 * body)
         edge = HttpServer(
             Application(server, strangers_of(configuration)),
             listeners_of(configuration, SystemClock()),

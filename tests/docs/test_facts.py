@@ -178,4 +178,6 @@ def test_numbers_that_stand_as_words() -> None:
     assert login.FAILURES == 5
     assert runtime.HEARTBEAT_SECONDS == noise.WINDOW.total_seconds() == 60
     assert EdgeLimits().body_bytes == 32 * 1024 * 1024
+    assert EdgeLimits().buffered_bytes == 3 * EdgeLimits().body_bytes
+    assert EdgeLimits().spared_bytes == 64 * 1024
     assert http_server._RELOAD_SECONDS == 12 * 3600

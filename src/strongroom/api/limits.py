@@ -20,7 +20,8 @@ class EdgeLimits:
 
     header_bytes: int = 64 * 1024
     body_bytes: int = 32 * 1024 * 1024
-    buffered_bytes: int = 256 * 1024 * 1024  # bodies of all requests under way
+    buffered_bytes: int = 3 * 32 * 1024 * 1024  # bodies of all requests under way
+    spared_bytes: int = 64 * 1024  # of a body that may come although the large ones fill that
     connections: int = 8192
     requests: int = 4096  # under way, on all connections
     header_seconds: float = 10.0

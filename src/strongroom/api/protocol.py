@@ -246,7 +246,8 @@ class Connection(asyncio.Protocol):
         self._edge.buffered += len(body)
         if len(self._body) > self._limits.body_bytes:
             self._refuse(self._edge.too_large)
-        if self._edge.buffered > self._limits.buffered_bytes:
+        spared = len(self._body) <= self._limits.spared_bytes
+        if self._edge.buffered > self._limits.buffered_bytes * (2 if spared else 1):
             self._refuse(_BUSY)
 
     def on_message_complete(self) -> None:

@@ -160,16 +160,18 @@ class TestTooLarge:
 
     async def test_bodies_of_all_requests_together_are_bounded(self, serve: Serve) -> None:
         gated = Gated()
-        running = await serve(gated, buffered_bytes=1500)
-        first = await running.connect()
+        running = await serve(gated, buffered_bytes=1500, spared_bytes=500)
+        first, small = await running.connect(), await running.connect()
         await first.send(post("/a", bytes(1000)))
         await until(lambda: gated.begun == ["/a"])
         refused = await running.ask(post("/b", bytes(1000)))
+        await small.send(post("/c", bytes(500)))
         gated.gate.set()
 
         assert refused.status == 503
         assert refused.headers["retry-after"] == "1"
         assert (await first.reply()).status == 200
+        assert (await small.reply()).status == 200
         await until(lambda: running.buffered == 0)
 
 
