@@ -19,7 +19,7 @@ from strongroom.core.guardrails import Guardrails
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.everybody import Everybody, Present
-from strongroom.core.system.holders import Holder, Holders
+from strongroom.core.system.holders import Holder, Holders, left, refusal
 from strongroom.core.system.least_privilege import LeastPrivilegeRoutes
 from strongroom.core.system.then import Then
 from strongroom.core.system.whole_matrix import Whole, WholeMatrix
@@ -210,8 +210,11 @@ class AccessRoutes:
                 "subject": cell.subject,
                 "path": cell.path,
                 "capabilities": _named(
-                    guardrails.left(
-                        holders[cell.subject].environments, cell.path, cell.capabilities
+                    left(
+                        guardrails,
+                        holders[cell.subject].rules.bound,
+                        cell.path,
+                        cell.capabilities,
                     )
                 ),
                 "why": list(cell.rules),
@@ -299,7 +302,7 @@ def _answer(
     decision: Decision = may(holder.acl, flag, path)
     refused = None
     if decision.allowed:
-        refused = guardrails.refusal(holder.environments, path, asks(flag))
+        refused = refusal(guardrails, holder.rules.bound, path, asks(flag))
     return {
         **holder.shown(),
         "allowed": decision.allowed and refused is None,

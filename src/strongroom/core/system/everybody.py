@@ -23,7 +23,8 @@ from strongroom.core.guardrails import Guardrails
 from strongroom.core.records import MOUNTS
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
-from strongroom.core.system.holders import Holder, Holders, Known
+from strongroom.core.system.holders import Holder, Holders, Known, refusal
+from strongroom.identity.governance.records import GRANTS
 from strongroom.identity.groups import Belonging
 from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import Capability, asks
@@ -49,7 +50,7 @@ TURN: Final = 200  # holders between two turns of others
 FEW: Final = 64  # classes that are judged one by one
 _TABLES: Final = (
     *(ENTITIES, ALIASES, PEOPLE, WORKLOADS, REGISTRATIONS, GROUPS, GROUP_MEMBERS),
-    *(POLICIES, MOUNTS, ENVIRONMENTS),
+    *(POLICIES, MOUNTS, ENVIRONMENTS, GRANTS),
 )
 _STAMP: Final = " UNION ALL ".join(
     f"SELECT '{each.name}', count(*), max(entry) FROM {each.name}"  # noqa: S608 - names are ours
@@ -146,7 +147,7 @@ class Everybody:
             for decision, bound, classes in crowd.may(capability, path):
                 if not decision.allowed:
                     continue
-                refused = self.guardrails.refusal(bound, path, asks(capability))
+                refused = refusal(self.guardrails, bound, path, asks(capability))
                 for holder in (h for each in classes for h in crowd.by_class[each]):
                     if holder.ends_at is not None and holder.ends_at <= self.now:
                         continue

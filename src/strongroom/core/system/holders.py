@@ -4,9 +4,11 @@
     login:{mount}{name}      what a login of this subject would give (user, role)
     token-role:{name}        all that a token of this role could have
     token:{accessor}         a live service token
+    grant:{id}               what somebody was granted, until it ends
 
 Exact   As of one generation: the commit fences the answer, as it does every request. A batch
-        token is stored nowhere and so not among them; the login that gives it is.
+        token is stored nowhere and so not among them; the login that gives it is. A `deny` of
+        somebody's own policies holds against a grant, and is not taken off it here.
 Speed   Holders whose policies come out as the same rules share them (`identity.policy.classes`).
 """
 
@@ -17,14 +19,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
+from strongroom.base.clock import rfc3339
+from strongroom.core.guardrails import Guardrails
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.token import plugin_call
 from strongroom.core.system.token_creation import UNASSIGNABLE
 from strongroom.core.system.token_roles import PREFIX, TokenRole
 from strongroom.core.views import Live
+from strongroom.identity.governance.grants import PREFIX as GRANT
+from strongroom.identity.governance.grants import lent, of_own_sign_in, policy_of
+from strongroom.identity.governance.records import GRANTS, Grant
 from strongroom.identity.groups import NOWHERE, Belonging, Graph, belonging
 from strongroom.identity.policy.acl import Acl
+from strongroom.identity.policy.capability import Capability, Operation
 from strongroom.identity.policy.classes import Classes
 from strongroom.identity.policy.document import Policy
 from strongroom.identity.policy.rights import Class
@@ -56,7 +64,27 @@ from strongroom.storage.store import MountStore
 
 CHUNK: Final = 500
 ROOT: Final = Policy(name="root", rules=())
+BY_GRANT: Final = "\0by-grant"  # among what people are bound to: policies alone let them in less
 Row = TypeVar("Row")
+
+
+def refusal(
+    guardrails: Guardrails, bound: frozenset[str], path: str, operation: Operation
+) -> str | None:
+    """Say which guardrail refuses holders of a class, or None."""
+    refused = guardrails.refusal(bound - {BY_GRANT}, path, operation)
+    if refused is None and BY_GRANT in bound:
+        name = guardrails.granted_only(path, operation)
+        refused = None if name is None else f"environment:{name}: people need a grant"
+    return refused
+
+
+def left(guardrails: Guardrails, bound: frozenset[str], path: str, held: Capability) -> Capability:
+    """Return what the guardrails leave holders of a class."""
+    found = guardrails.left(bound - {BY_GRANT}, path, held)
+    if BY_GRANT in bound:
+        found = guardrails.left_to_people(path, found, Capability.NONE)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +111,7 @@ class Holder:
     @property
     def environments(self) -> frozenset[str]:
         """The environments that it is bound to."""
-        return self.rules.bound
+        return self.rules.bound - {BY_GRANT}
 
     def shown(self) -> dict[str, object]:
         """Return who it is, as replies show it."""
@@ -95,6 +123,8 @@ class Holder:
             "policies": list(self.policies),
             "environments": sorted(self.environments),
         }
+        if self.subject.startswith("grant:") and self.ends_at is not None:
+            found["ends"] = rfc3339(self.ends_at)
         return {**found, "uncertain": self.uncertain} if self.uncertain else found
 
 
@@ -117,6 +147,7 @@ class Known:
     written: list[StoredPolicy] = field(default_factory=list)
     policies: dict[str, Policy | None] | None = None
     uncertain: dict[str, str] = field(default_factory=dict)
+    grants: list[Grant] = field(default_factory=list)
 
 
 async def known_now(server: Server, call: SystemCall) -> Known:
@@ -136,6 +167,7 @@ async def known_now(server: Server, call: SystemCall) -> Known:
         graph=await server.views.graph(tx),
         mounts={live.row.uuid: live for live in mounts.by_path.values()},
         written=await rows(POLICIES),
+        grants=await rows(GRANTS),
     )
     for alias in await rows(ALIASES):
         found.aliases.setdefault(alias.entity, []).append(alias)
@@ -197,6 +229,7 @@ class Holders:
         now = self.known.now
         ends = [standing.ends_at for standing in self._standings.values()]
         ends += [row.expires_at for row in self.known.written]
+        ends += [moment for row in self.known.grants for moment in (row.begins, row.over_at)]
         ends.append(self.classes.good_until())
         return min((end for end in ends if end is not None and end > now), default=None)
 
@@ -205,7 +238,7 @@ class Holders:
     async def of_policies(self, names: Iterable[str], environment: str = "") -> Holder:
         """Return who would hold these policies and nothing else."""
         policies = kept(names)
-        bound = frozenset({environment} - {""})
+        bound = frozenset({environment, BY_GRANT} - {""})
         subject = "policies:" + ",".join(policies)
         return await self._holder(subject, subject, policies, None, bound)
 
@@ -213,7 +246,7 @@ class Holders:
         """Return what an entity may by itself; nothing if it is disabled."""
         standing = self._standing(entity.id)
         policies = () if standing is None else standing.policies
-        bound = frozenset({self._bound_to(entity)} - {""})
+        bound = frozenset({self._bound_to(entity), self._mark(standing)} - {""})
         return await self._holder(f"entity:{entity.id}", entity.name, policies, entity, bound)
 
     async def of_token(self, token: Token) -> Holder | None:
@@ -225,7 +258,8 @@ class Holders:
             return None
         entity = standing.entity if standing is not None else None
         of_mount = self._environment(self.known.mounts.get(token.mount))
-        bound = {*token.environment.split(","), self._bound_to(entity), of_mount} - {""}
+        mark = self._mark(standing) if of_own_sign_in(token) else BY_GRANT
+        bound = {*token.environment.split(","), self._bound_to(entity), of_mount, mark} - {""}
         policies = kept((*token.policies, *(standing.policies if standing else ())))
         subject, end = f"token:{token.accessor}", token.expires_at
         return await self._holder(subject, token.display, policies, entity, frozenset(bound), end)
@@ -266,6 +300,8 @@ class Holders:
                 yield holder
         async for holder in self._token_roles():
             yield holder
+        async for holder in self._granted():
+            yield holder
 
     async def _logins(self, live: Live) -> AsyncIterator[Holder]:
         method = live.plugin
@@ -290,7 +326,8 @@ class Holders:
         policies = kept((*rules.token_policies, *default, *own))
         if entity is not None and standing is None:
             policies = ()
-        bound = frozenset({self._bound_to(entity), self._environment(live)} - {""})
+        of_mount, mark = self._environment(live), self._mark(standing)
+        bound = frozenset({self._bound_to(entity), of_mount, mark} - {""})
         key = f"login:{live.row.path}{subject.name}"
         return await self._holder(key, subject.name, policies, entity, bound)
 
@@ -305,7 +342,32 @@ class Holders:
             role = await store.fetch(PREFIX + name, TokenRole)
             if role.judges_policies:
                 policies = kept(_within(role, written))
-                yield await self._holder(f"token-role:{name}", name, policies, None, frozenset())
+                yield await self._holder(
+                    f"token-role:{name}", name, policies, None, frozenset({BY_GRANT})
+                )
+
+    async def _granted(self) -> AsyncIterator[Holder]:
+        """Yield what people were granted and what has not ended."""
+        for row in self.known.grants:
+            standing = self._standing(row.entity)
+            if standing is None or standing.person is None or not row.active(self.known.now):
+                continue
+            key = (f"{GRANT}{row.id}",)
+            self.classes.learn(key, await self._lent(row))
+            bound = frozenset({self._bound_to(standing.entity)} - {""})
+            name, end = standing.entity.name, row.over_at
+            yield await self._holder(f"grant:{row.id}", name, key, standing.entity, bound, end)
+
+    async def _lent(self, row: Grant) -> list[Policy]:
+        """Return what a grant gives: of itself, and of its groups."""
+        if not row.groups:
+            return [policy_of(row)]
+        try:
+            groups = self.known.graph.above(row.groups)
+        except TamperedError:
+            return []
+        given = await self._texts(sorted({name for group in groups for name in group.policies}))
+        return [policy_of(row), *(lent(row, policy) for policy in given)]
 
     # -- parts
 
@@ -363,6 +425,11 @@ class Holders:
     def _bound_to(self, entity: Entity | None) -> str:
         standing = self._standings.get(entity.id) if entity is not None else None
         return standing.environment if standing is not None else ""
+
+    def _mark(self, standing: Standing | None) -> str:
+        """Return what binds people to grants; nothing for a registered, active workload."""
+        served = standing is not None and standing.workload is not None
+        return "" if served and standing.active(self.known.now) else BY_GRANT
 
     def _environment(self, live: Live | None) -> str:
         return live.row.options.get("environment", "") if live is not None else ""

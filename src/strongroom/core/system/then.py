@@ -298,7 +298,7 @@ def _old(row: Any, past: Past) -> bool:
 async def _known(server: Server, call: SystemCall, past: Past, at: datetime) -> Known:
     now = await known_now(server, call)
     tx = call.transaction
-    found = Known(now=at, registrations=now.registrations)
+    found = Known(now=at, registrations=now.registrations, grants=now.grants)
     _entities(now, found, past, at)
     for id_, row in now.people.items():
         if (person := _registered(row, past, at, found)) is not None:

@@ -24,7 +24,7 @@ from strongroom.core.guardrails import Guardrails
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.everybody import Everybody
-from strongroom.core.system.holders import Holder
+from strongroom.core.system.holders import Holder, left
 from strongroom.core.system.token import plugin_call
 from strongroom.identity.environments import read_environments
 from strongroom.identity.policy.capability import Capability, Operation, names
@@ -95,7 +95,7 @@ class Fence:
             return held
         key = (bound, self.where(path), held)
         if key not in self._left:
-            self._left[key] = self.guardrails.left(bound, path, held)
+            self._left[key] = left(self.guardrails, bound, path, held)
         return self._left[key]
 
 
