@@ -5,6 +5,7 @@ A decision is on the text that was shown: one that was edited meanwhile is read 
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from strongroom.cli.session import Session
 
 _AREA: Final = "strongroom/requests"
 _GRANTS: Final = "strongroom/grants"
+_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # no accessor is so
 _WAITING: Final = ("pending",)
 _EVERY: Final = 2.0  # seconds between two looks, of who waits
 _MARKS: Final = {
@@ -174,7 +176,13 @@ def _decide(session: Session, id_: str, how: str, because: str | None, yes: bool
 def approve(
     session: Session, /, *, id_: str, because: str | None, yes: bool, field: str | None
 ) -> None:
-    """Approve a request for access; the last approval needed begins the grant."""
+    """Approve a request for access; the last approval needed begins the grant.
+
+    ID may also be the accessor of what a policy's control group holds.
+    """
+    if not _ID.fullmatch(id_):
+        show(session, _authorized(session, id_, yes), field)
+        return
     reply = _decide(session, id_, "approve", because, yes)
     if field is not None or session.output.as_json:
         show(session, reply, field)
@@ -185,6 +193,15 @@ def approve(
         if not place["met"]:
             missing = place["count"] - len(place["by"])
             session.output.note(f"rule {place['rule']} needs {missing} more")
+
+
+def _authorized(session: Session, accessor: str, yes: bool) -> Any:
+    """Show what a control group holds, ask, and say yes to it."""
+    body = {"accessor": accessor}
+    if not yes and not session.output.as_json:
+        show(session, session.client.post("sys/control-group/request", body))
+    prompt.agree("Approve it?", given=yes)
+    return session.client.post("sys/control-group/authorize", body)
 
 
 @command("deny")

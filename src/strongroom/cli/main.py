@@ -69,6 +69,10 @@ ENTRIES = {
     "approval-rule": _entry(
         "approval_rule:approval_rule", "Who must approve what is asked for.", _ACCESS
     ),
+    "change": _entry("change:change", "Changes of the setup: propose, approve.", _ACCESS),
+    "change-rule": _entry("change:change_rule", "Which writes need an approved change.", _ACCESS),
+    "plan": _entry("directory:plan", "What a directory of settings would change.", _ACCESS),
+    "apply": _entry("directory:apply", "Set the server up as a directory says.", _ACCESS),
     "vendor": _entry("vendor:vendor", "Vendors: what they reach, until when.", _ACCESS),
     "training": _entry("training:training", "Courses, and who completed which.", _ACCESS),
     "document": _entry("document:document", "Policies and procedures, approved.", _ACCESS),

@@ -86,6 +86,7 @@ from strongroom.sdk.changes import due_after
 from strongroom.sdk.engine import Endpoint, Help, Page, Reply, Route
 
 EMERGENCY: Final = "emergency_change"
+APPROVING: Final = "strongroom/changes/id/approve"
 MOST_LISTED: Final = 1000
 
 
@@ -210,7 +211,7 @@ class ChangeRoutes:
     async def _told(self, call: SystemCall, row: Proposal) -> dict[str, object]:
         writes = await writes_of(call, row)
         ground = await self._ground(call, writes)
-        said = await explained(self._server, call, ground, row.requesters[0])
+        said = await explained(self._server, call, ground, row.requesters[0], APPROVING)
         told = await shown(self._server, call, row, ground)
         stale = {each.at for each in writes if await self._drafting.is_stale(call, each)}
         return {
@@ -232,7 +233,7 @@ class ChangeRoutes:
         who = await asker(call)
         drafts = await self._drafting.drafts(call, given.writes)
         ground = await self._ground(call, drafts)
-        said = await explained(self._server, call, ground, who)
+        said = await explained(self._server, call, ground, who, APPROVING)
         return Reply({**said, "writes": [_drafted(at, d) for at, d in enumerate(drafts, 1)]})
 
     async def propose(self, call: SystemCall, given: Given) -> Reply:

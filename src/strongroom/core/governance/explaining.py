@@ -32,12 +32,12 @@ MOST_ENTITIES: Final = 2000  # beyond, what logins add is not looked at: it take
 
 
 async def explained(
-    server: Server, call: SystemCall, ground: Ground, who: str
+    server: Server, call: SystemCall, ground: Ground, who: str, at: str = APPROVING
 ) -> dict[str, object]:
-    """Return what is needed, and whether there are enough people for it."""
+    """Return what is needed, and whether enough people may approve it, `at` the path of that."""
     graph = await server.views.graph(call.transaction)
     needs = needs_of(ground.rules)
-    could = await could_approve(server, call, needs, ground.makers, who)
+    could = await could_approve(server, call, needs, ground.makers, who, at)
     problems = problems_of(ground.rules, graph)
     told = sorted(could)[:MOST_TOLD]
     names = await names_of(call.transaction, dict.fromkeys(told))
@@ -53,8 +53,13 @@ async def explained(
     }
 
 
-async def could_approve(
-    server: Server, call: SystemCall, needs: Collection[Need], makers: Collection[str], who: str
+async def could_approve(  # noqa: PLR0913, PLR0917 - who of whom, and where
+    server: Server,
+    call: SystemCall,
+    needs: Collection[Need],
+    makers: Collection[str],
+    who: str,
+    at: str = APPROVING,
 ) -> Mapping[str, frozenset[str]]:
     """Return the active people with a place, and their groups."""
     tx = call.transaction
@@ -63,7 +68,7 @@ async def could_approve(
     placed = {p: g for p, g in people.items() if any(suits(need, g) for need in needs)}
     named = {group for need in needs for group in need.groups}
     by_policy = [p for p, groups in placed.items() if groups.isdisjoint(named)]
-    may = await _may_approve(server, call, sorted(by_policy)[:MOST_JUDGED])
+    may = await _may_approve(server, call, sorted(by_policy)[:MOST_JUDGED], at)
     rest = sorted(p for p in placed if p in may or p not in by_policy)[:MOST_JUDGED]
     aliases = await known_as(tx, (who,))
     found: dict[str, frozenset[str]] = {}
@@ -78,7 +83,9 @@ async def could_approve(
     return found
 
 
-async def _may_approve(server: Server, call: SystemCall, people: Collection[str]) -> set[str]:
+async def _may_approve(
+    server: Server, call: SystemCall, people: Collection[str], at: str
+) -> set[str]:
     """Return those of some people whose policies let them approve."""
     if not people:
         return set()
@@ -86,7 +93,7 @@ async def _may_approve(server: Server, call: SystemCall, people: Collection[str]
     found: set[str] = set()
     if len(holders.known.entities) <= MOST_ENTITIES:
         async for holder in holders.without_tokens():
-            if holder.entity in people and holder.acl.grants(APPROVING, Operation.UPDATE).allowed:
+            if holder.entity in people and holder.acl.grants(at, Operation.UPDATE).allowed:
                 found.add(holder.entity)
         return found
     for each in people:
@@ -94,6 +101,6 @@ async def _may_approve(server: Server, call: SystemCall, people: Collection[str]
         if entity is None:
             continue
         of_entity = await holders.of_entity(entity)
-        if of_entity.acl.grants(APPROVING, Operation.UPDATE).allowed:
+        if of_entity.acl.grants(at, Operation.UPDATE).allowed:
             found.add(each)
     return found
