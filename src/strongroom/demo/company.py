@@ -47,24 +47,32 @@ class Workload:
 
 
 INES: Final = Person(
-    name="ines", work="platform engineer", mount="userpass", policies=("platform", "on-call")
+    name="ines",
+    work="platform engineer",
+    mount="userpass",
+    policies=("platform", "on-call", "staff"),
 )
 SOFIA: Final = Person(
-    name="sofia", work="security lead", mount="userpass", policies=("security", "directory")
+    name="sofia",
+    work="security lead",
+    mount="userpass",
+    policies=("security", "directory", "staff"),
 )
-RUTH: Final = Person(name="ruth", work="auditor", mount="userpass", policies=("auditor",))
+RUTH: Final = Person(name="ruth", work="auditor", mount="userpass", policies=("auditor", "staff"))
 TOMAS: Final = Person(
-    name="tomas", work="developer", mount="developers", policies=("developer", "hotfix")
+    name="tomas", work="developer", mount="developers", policies=("developer", "hotfix", "staff")
 )
 MEI: Final = Person(
     name="mei",
     work="contractor",
     mount="developers",
-    policies=("developer",),
+    policies=("developer", "staff"),
     until="2026-06-30T00:00:00Z",
 )
 INES_TOO: Final = replace(INES, name="ines-too", mount="developers", policies=("on-call",))
-LENA: Final = Person(name="lena", work="developer on call", mount="userpass", policies=("on-call",))
+LENA: Final = Person(
+    name="lena", work="developer on call", mount="userpass", policies=("on-call", "staff")
+)
 PEOPLE: Final = (INES, SOFIA, RUTH, TOMAS, MEI, LENA)
 FOUNDERS: Final = (INES, SOFIA)  # registered by the root token; they register all others
 
@@ -123,7 +131,11 @@ def policies() -> dict[str, str]:
         + "".join(
             rule(f"auth/{one.mount}/role/{one.name}/secret-id", "update") for one in WORKLOADS
         )
-        + rule("strongroom/registrations", "create", "update", "list"),
+        + rule("strongroom/registrations", "create", "update", "list")
+        + rule("strongroom/documents/+/propose", "update")
+        + rule("strongroom/training/completions", "update"),
+        "staff": rule("strongroom/documents/+", "read")
+        + rule("strongroom/documents/+/acknowledge", "update"),
         RELEASES: rule("staging/data/shop/database", "read"),
         REPORTS: rule("production/data/payments/database", "read"),
         "developer": "".join(
@@ -151,6 +163,13 @@ def policies() -> dict[str, str]:
         + rule("strongroom/requests/+", "read")
         + rule("strongroom/requests/+/approve", "update")
         + rule("strongroom/requests/+/deny", "update")
+        + rule("strongroom/documents/+", "create", "update")
+        + rule("strongroom/documents/proposals/+/approve", "update")
+        + rule("strongroom/training/courses/+", "create", "update")
+        + rule("strongroom/training/completions", "update")
+        + rule("strongroom/vendors/+", "create", "read", "update")
+        + rule("strongroom/vendors/+/knowledge", "read")
+        + rule("strongroom/vendors/+/leave", "update")
         + rule("strongroom/access/*", "read", "update")
         + rule("strongroom/policies/*", "read", "create", "update")
         + rule("strongroom/log/*", "read"),

@@ -14,6 +14,7 @@ from requests import RequestException
 
 from strongroom.demo.scenes import (
     ceremony,
+    compliance,
     log,
     opening,
     pack,
@@ -28,6 +29,7 @@ SCENES: Final[tuple[Scene, ...]] = (
     opening.SCENE,
     ceremony.SCENE,
     people.SCENE,
+    compliance.PREPARED,
     storing.SCENE,
     quarter.SCENE,
     reckoning.SCENE,

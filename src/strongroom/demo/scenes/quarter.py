@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from strongroom.demo.company import END, START
 from strongroom.demo.scenes import (
     access,
+    compliance,
     custodians,
     expiry,
     guardrail,
@@ -32,6 +33,7 @@ WEEKS = 13
 ONE_DAY = timedelta(days=1)
 
 HAPPENS: Mapping[date, Scene] = {
+    date(2026, 1, 6): compliance.AGREED,
     date(2026, 1, 8): guardrail.SCENE,
     date(2026, 1, 13): no_secret.SCENE,
     date(2026, 1, 15): expiry.SCENE,
@@ -46,6 +48,7 @@ HAPPENS: Mapping[date, Scene] = {
     date(2026, 2, 25): renewal.SCENE,
     date(2026, 3, 5): leaver.SCENE,
     date(2026, 3, 11): no_secret.RETIRED,
+    date(2026, 3, 12): compliance.PARTED,
     date(2026, 3, 18): least_privilege.SCENE,
     date(2026, 3, 25): renewal.SCENE,
 }
