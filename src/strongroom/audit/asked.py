@@ -55,6 +55,11 @@ class Asked(msgspec.Struct):
     index: int = -1
 
     @property
+    def served(self) -> bool:
+        """Whether it was answered with success."""
+        return self.status_id == 1
+
+    @property
     def granted(self) -> bool:
         """Whether it was let through, also if it failed then: what it was about may be gone."""
         return self.status_id == 1 or self.status_code not in {"", REFUSED}

@@ -138,7 +138,7 @@ def impact(session: Session, name: str, file: str) -> int:
     asked = {"name": name, "policy": _text(file)}
     found = session.client.post(f"{_ASKING}/impact", asked)["data"]
     session.answer(found, lambda: _show_impact(session, found))
-    return DOES_NOT_HOLD if found["changes"] else OK
+    return DOES_NOT_HOLD if found["changes"] or found["asks_otherwise"] else OK
 
 
 def _show_impact(session: Session, found: dict[str, Any]) -> None:
@@ -155,6 +155,8 @@ def _show_impact(session: Session, found: dict[str, Any]) -> None:
         ]
         output.table(("", "pattern", "capabilities", "such as"), rows)
         output.line()
+    for pattern in found["asks_otherwise"]:
+        output.line(output.state(Mark.PART, output.safe(f"{pattern}: asks something else")))
     output.line(output.dim(f"{found['unchanged']} of {found['holders']} holders: no change"))
 
 

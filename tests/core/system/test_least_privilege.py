@@ -151,6 +151,9 @@ async def test_impact_names_who_gains_and_who_loses(c: Company) -> None:
     assert {each["entity"] for each in change["subjects"]} == {c.ann}
     same = await c.data("policies/impact", name="app", policy=f"# the same\n{WIDE}")
     assert (same["changes"], same["unchanged"]) == ([], same["holders"])
+    asks = text.replace('["read"] }', '["read"], required_parameters = ["k"] }')
+    other = await c.data("policies/impact", name="app", policy=asks)
+    assert (same["asks_otherwise"], other["asks_otherwise"]) == ([], ["sys/mounts"])
 
 
 async def test_what_another_policy_allows_is_no_loss(c: Company) -> None:

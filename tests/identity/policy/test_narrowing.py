@@ -103,6 +103,14 @@ def test_what_a_rule_asks_of_a_request_stays() -> None:
           pagination_limit = 7
           list_scan_response_keys_filter_path = "{{ .path | replace \\"a\\" \\"b\\" }}{{ .key }}"
           expiration = "2030-01-01T00:00:00Z"
+          control_group = {
+            ttl = "2h"
+            factor "one" {
+              controlled_capabilities = ["create", "list"]
+              identity { group_names = ["g", "h\\"i"], approvals = 2 }
+            }
+            factor "two" { identity { group_ids = ["x"], approvals = 1 } }
+          }
           comment = "a \\"word\\""
         }
         """,

@@ -428,8 +428,9 @@ class Holders:
 
     def _mark(self, standing: Standing | None) -> str:
         """Return what binds people to grants; nothing for a registered, active workload."""
-        served = standing is not None and standing.workload is not None
-        return "" if served and standing.active(self.known.now) else BY_GRANT
+        if standing is None or standing.workload is None:
+            return BY_GRANT
+        return "" if standing.active(self.known.now) else BY_GRANT
 
     def _environment(self, live: Live | None) -> str:
         return live.row.options.get("environment", "") if live is not None else ""

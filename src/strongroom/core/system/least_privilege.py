@@ -39,9 +39,15 @@ from strongroom.core.uses import (
 )
 from strongroom.core.views import Mounts, parsed
 from strongroom.identity.groups import NOWHERE
+from strongroom.identity.policy.acl import compile_acl
 from strongroom.identity.policy.capability import Capability, Operation, names
 from strongroom.identity.policy.classes import Classes
-from strongroom.identity.policy.comparing import Change, TooManyError, changes
+from strongroom.identity.policy.comparing import (
+    Change,
+    TooManyError,
+    asks_otherwise,
+    changes,
+)
 from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.narrowing import FEW, Holding, Use, propose
 from strongroom.identity.policy.rights import Class
@@ -326,6 +332,11 @@ class LeastPrivilegeRoutes:
                 "name": old.name,
                 "holders": sum(map(len, groups.values())),
                 "unchanged": len(groups.get((), ())),
+                "asks_otherwise": list(
+                    asks_otherwise(
+                        compile_acl([old], None, call.now), compile_acl([new], None, call.now)
+                    )
+                ),
                 "changes": [
                     {
                         "holders": len(held),

@@ -4,13 +4,15 @@ Exact   For all paths there could be, and not only for those that are known: whe
         rules differ, a pattern of which they say different things goes first in one of them. A path
         stands for each way in which such a pattern meets others, at each depth at which a pattern
         ends. Its free parts are named so that nothing else meets them by chance.
-Trust   Conditions on parameters and wrapping are told apart from none, not from each other.
+        What a rule asks of a request beside its path (parameters, wrapping, a control group) is not
+        weighed; of which patterns it changes, `asks_otherwise` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from strongroom.identity.policy.acl import Acl, Decision
 from strongroom.identity.policy.capability import EVERYTHING, Capability, Operation
@@ -106,6 +108,19 @@ def _samples(met: Shape, deepest: int, free: str) -> Iterator[str]:
         for more in range(deepest + 1 - len(parts)):
             yield "/".join([*parts, *[free] * (more + 1)])
             yield "/".join([*parts[:-1], last, *[free] * (more + 1)])
+
+
+def asks_otherwise(old: Acl, new: Acl) -> tuple[str, ...]:
+    """Return the patterns whose rules ask something else of a request beside its path."""
+    common = old.merged.keys() & new.merged.keys()
+    alike: dict[str, Any] = {"capabilities": Capability.NONE, "rules": ()}
+    return tuple(
+        sorted(
+            text
+            for text in common
+            if replace(old.merged[text], **alike) != replace(new.merged[text], **alike)
+        )
+    )
 
 
 @dataclass(slots=True)

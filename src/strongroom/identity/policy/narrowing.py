@@ -31,9 +31,10 @@ from strongroom.identity.policy.comparing import (
     held,
     witnesses,
 )
+from strongroom.identity.policy.control_group import ControlGroup
 from strongroom.identity.policy.document import ZERO, Policy, Rule
 from strongroom.identity.policy.listing import KeysFilter
-from strongroom.identity.policy.parameter import Values
+from strongroom.identity.policy.parameter import Constraints, Values
 from strongroom.identity.policy.pattern import Shape, is_exact, shape
 from strongroom.identity.policy.template import Identity
 
@@ -174,6 +175,7 @@ def _conditional(rule: Rule) -> bool:
         or rule.max_wrapping_ttl
         or rule.pagination_limit
         or rule.keys_filter
+        or rule.control
     )
 
 
@@ -290,14 +292,7 @@ def written(policy: Policy) -> str:
 def _written(rule: Rule) -> str:
     listed = [name for name, flag in BY_NAME.items() if rule.capabilities & flag]
     lines = [f"capabilities = {json.dumps(sorted(listed))}"]
-    said = rule.constraints
-    if said.required:
-        lines.append(f"required_parameters = {json.dumps(sorted(said.required))}")
-    for name, parameters in (("allowed", said.allowed), ("denied", said.denied)):
-        if parameters:
-            lines.append(f"{name}_parameters = {{")
-            lines += [f"  {json.dumps(k)} = {_values(v)}" for k, v in sorted(parameters.items())]
-            lines.append("}")
+    lines += _constraints(rule.constraints)
     for name in ("min_wrapping_ttl", "max_wrapping_ttl"):
         if (ttl := getattr(rule, name)) != ZERO:
             lines.append(f'{name} = "{int(ttl.total_seconds())}s"')
@@ -306,12 +301,43 @@ def _written(rule: Rule) -> str:
     if rule.keys_filter is not None:
         template = json.dumps(_template(rule.keys_filter))
         lines.append(f"list_scan_response_keys_filter_path = {template}")
+    lines += _control_group(rule.control)
     if rule.expires_at is not None:
         lines.append(f'expiration = "{rfc3339(rule.expires_at)}"')
     if rule.comment:
         lines.append(f"comment = {json.dumps(rule.comment)}")
     body = "".join(f"  {line}\n" for line in lines)
     return f"path {json.dumps(rule.path)} {{\n{body}}}\n"
+
+
+def _constraints(said: Constraints) -> Iterator[str]:
+    if said.required:
+        yield f"required_parameters = {json.dumps(sorted(said.required))}"
+    for name, parameters in (("allowed", said.allowed), ("denied", said.denied)):
+        if parameters:
+            yield f"{name}_parameters = {{"
+            yield from (f"  {json.dumps(k)} = {_values(v)}" for k, v in sorted(parameters.items()))
+            yield "}"
+
+
+def _control_group(group: ControlGroup | None) -> Iterator[str]:
+    if group is None:
+        return
+    yield "control_group = {"
+    yield f'  ttl = "{int(group.ttl.total_seconds())}s"'
+    for factor in group.factors:
+        yield f"  factor {json.dumps(factor.name)} {{"
+        held = [name for name, flag in BY_NAME.items() if factor.capabilities & flag]
+        if held:
+            yield f"    controlled_capabilities = {json.dumps(sorted(held))}"
+        yield "    identity {"
+        for name, listed in (("group_names", factor.group_names), ("group_ids", factor.group_ids)):
+            if listed:
+                yield f"      {name} = {json.dumps(list(listed))}"
+        yield f"      approvals = {factor.approvals}"
+        yield "    }"
+        yield "  }"
+    yield "}"
 
 
 def _values(values: Values) -> str:
