@@ -10,7 +10,9 @@ import pytest
 
 from strongroom.controls import CONTROLS
 from strongroom.controls.broad_grants import CONTROL
+from strongroom.core.governance.breadth import escalations
 from strongroom.evidence.run import ControlRuns
+from strongroom.identity.policy.capability import Capability
 from strongroom.sdk.control import Verdict
 from strongroom.sdk.facts.access import RuleFact
 from tests.controls.histories import FakeAccess, found
@@ -47,6 +49,11 @@ def rule(pattern: str, *capabilities: str, **broad: tuple[str, ...]) -> RuleFact
         pytest.param(rule("sys/*", "read", whole=("sys/",)), Verdict.EFFECTIVE, id="only looks"),
         pytest.param(rule("sys/*", "read", "sudo"), Verdict.EXCEPTIONS, id="sudo on a wildcard"),
         pytest.param(rule("sys/rotate", "update", "sudo"), Verdict.EFFECTIVE, id="sudo on a path"),
+        pytest.param(
+            rule("auth/+/users/+", "update", escalates=("auth/*",)),
+            Verdict.EXCEPTIONS,
+            id="what is as good as root",
+        ),
     ],
 )
 async def test_verdict(given: RuleFact, expected: Verdict) -> None:
@@ -90,3 +97,60 @@ class TestOverAServer:
         failed = {each["subject"] for each in items if not each["held"]}
         expected = {f"p{index}: {pattern}" for index, pattern in enumerate(wide)}
         assert failed == expected | {f"folders: secret/{folder}/prod/*" for folder in folders}
+
+
+ESCALATING = (
+    *("sys/policies/acl/*", "sys/policies/acl/+", "sys/policy/*", "sys/mounts/+", "sys/auth/+"),
+    *("auth/userpass/users/*", "auth/+/users/+", "auth/approle/role/*", "auth/token/roles/+"),
+    *("identity/entity/id/+", "identity/group/*", "strongroom/environments/*", "strongroom/+/+"),
+    *("strongroom/scim/*", "strongroom/people/+", "s*", "+/+/+/+"),
+)
+USUAL = (
+    *("sys/policies/acl/app", "auth/approle/role/app/secret-id", "auth/token/create"),
+    *("auth/token/create/*", "auth/token/lookup*", "auth/userpass/login/*", "identity/lookup/+"),
+    *("strongroom/requests/+/approve", "strongroom/workloads/+/decommission"),
+    *("strongroom/scim/v2/Users/+", "strongroom/evidence/*", "cubbyhole/*", "sys/leases/*"),
+)
+
+
+class TestWhatIsAsGoodAsRoot:
+    @pytest.mark.parametrize("pattern", ESCALATING)
+    def test_a_wildcard_that_changes_what_others_may_do_is_said(self, pattern: str) -> None:
+        assert list(escalations(pattern, Capability.UPDATE, []))
+        assert list(escalations(pattern, Capability.CREATE | Capability.READ, []))
+        assert not list(escalations(pattern, Capability.READ | Capability.LIST, []))
+
+    @pytest.mark.parametrize("pattern", USUAL)
+    def test_what_the_work_takes_is_not(self, pattern: str) -> None:
+        assert not list(escalations(pattern, Capability.UPDATE | Capability.CREATE, []))
+
+    def test_sudo_makes_a_token_of_any_policy(self) -> None:
+        sudo = Capability.UPDATE | Capability.SUDO
+
+        assert list(escalations("auth/token/create", sudo, [])) == ["auth/token/create"]
+        assert list(escalations("auth/token/create-orphan", sudo, []))
+        assert not list(escalations("secret/data/app", sudo, []))
+
+    def test_what_the_same_policy_denies_is_not_granted(self) -> None:
+        update, narrower = Capability.UPDATE, ["sys/policies/acl/+"]
+
+        assert not list(escalations("sys/policies/acl/*", update, ["sys/policies/acl/*"]))
+        assert list(escalations("sys/policies/acl/+", update, ["sys/policies/*"]))
+        assert list(escalations("sys/policies/*", update, narrower))
+
+    async def test_over_a_server_each_is_an_item_and_who_names_policies_is_not(
+        self, tmp_path: Path
+    ) -> None:
+        async with company(tmp_path) as lent:
+            for index, pattern in enumerate((*ESCALATING, *USUAL)):
+                text = f'path "{pattern}" {{ capabilities = ["update"] }}'
+                await lent.policy(f"p{index}", text)
+            lent.clock.advance(timedelta(hours=1))
+            runs = ControlRuns(
+                server=lent.server, controls=CONTROLS, surroundings=lent.surroundings
+            )
+            [row] = await runs.run(lent.period(), ["T36"])
+
+        items = json.loads(row.result)["items"]
+        failed = {each["subject"] for each in items if not each["held"]}
+        assert failed == {f"p{index}: {pattern}" for index, pattern in enumerate(ESCALATING)}

@@ -4,8 +4,9 @@ Population  Every rule of every stored policy.
 Holds when  The rules of its policy do not cover a protected environment together, it grants no
             name whatever at the root of one, in any folder that its mount or its patterns have
             there, it is no wildcard over everything, it does not change anything whatever that the
-            server has of its own, and it does not grant sudo on a wildcard; or the policy is on
-            the list of approved ones.
+            server has of its own, it does not grant sudo on a wildcard, and it does not let its
+            holder take rights that no policy gave: by a wildcard where others are administered, or
+            by sudo where tokens are made; or the policy is on the list of approved ones.
 Not judged  Nothing.
 Trust       The policy root is no stored policy: T12 tells of it. What a rule grants that a denial
             of its own policy takes back whole counts as not granted.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from strongroom.sdk.administration import ADMINISTRATION, APART, NO_GAIN
 from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.access import RuleFact
 from strongroom.sdk.facts.period import Period
@@ -51,12 +53,13 @@ CONTROL = ControlTest(
         "protected environment, and each rule with the roots of those: where the last wildcard of "
         "each of its patterns stands, below any folder, and where each mount in it begins to name "
         "something. Looked for wildcards over everything, for changes of anything that the server "
-        "has of its own, and for sudo on wildcards."
+        "has of its own, for sudo on wildcards, and for changes by a wildcard where others are "
+        "administered: policies, mounts, auth methods, users, roles, identities, rules."
     ),
     holds_when=(
         "No policy covers a protected environment, and no rule grants whatever name at the root "
         "of one; none covers everything, or changes anything of the server's own; none has sudo on "
-        "a wildcard."
+        "a wildcard; none lets its holder take any rights there are."
     ),
     limits=(
         "It judges the shape of rules, not whether their holders need them: a policy that names "
@@ -65,6 +68,10 @@ CONTROL = ControlTest(
         "policy are not counted. The policy `administrator` of `strongroom/bootstrap` is broad, "
         "and is an exception."
     ),
-    parameters={"approved_policies": list(APPROVED)},
+    parameters={
+        "approved_policies": list(APPROVED),
+        "administration": list(ADMINISTRATION),
+        "no_gain": [*APART, *NO_GAIN],
+    },
     evaluate=evaluate,
 )

@@ -157,7 +157,10 @@ def policies() -> dict[str, str]:
         + rule("strongroom/leavers", "list")
         + rule("strongroom/people/+/knowledge", "read")
         + rule("strongroom/workloads/+/decommission", "create", "update")
-        + rule("sys/policies/acl/*", "read", "create", "update", "delete", "list")
+        + rule("sys/policies/acl/*", "read", "list")
+        + "".join(
+            rule(f"sys/policies/acl/{app.policies[0]}", "read", "create", "update") for app in APPS
+        )
         + rule("strongroom/registrations/+", "read")
         + rule("strongroom/registrations/+/approve", "create", "update")
         + rule("strongroom/requests/+", "read")

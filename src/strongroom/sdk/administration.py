@@ -65,6 +65,27 @@ APART: Final = (
     "identity/mfa/method/totp/generate",
     "strongroom/people/+/sessions/*",
 )
+# Under a pattern of the list, and of what no policy can name beforehand: it lets in, decides what
+# another asked for, or takes away. A wildcard gives its holder no more rights.
+NO_GAIN: Final = (
+    "auth/+/login",
+    "auth/+/login/*",
+    "strongroom/break-glass/+/extend",
+    "strongroom/break-glass/+/review",
+    "strongroom/break-glass/+/waive",
+    "strongroom/changes/+/approve",
+    "strongroom/documents/proposals/+/approve",
+    "strongroom/exceptions/proposals/+/approve",
+    "strongroom/factors/+/delete",
+    "strongroom/people/+/knowledge",
+    "strongroom/people/+/leave",
+    "strongroom/registrations/+/approve",
+    "strongroom/requests/+/approve",
+    "strongroom/scim/v2/Users/+",
+    "strongroom/vendors/+/leave",
+    "strongroom/workloads/+/decommission",
+)
+TOKEN_MAKING: Final = ("auth/token/create", "auth/token/create-orphan")  # any policy, with sudo
 
 
 def administers(pattern: str) -> bool:

@@ -109,7 +109,8 @@ class RuleFact:
 
     `within` are the protected environments that the rules of its policy cover together, this one
     a part of each. `roots` are those at whose root it grants whatever there may be, with where
-    that is. `whole` are the mounts of the server itself that it covers.
+    that is. `whole` are the mounts of the server itself that it covers. `escalates` is where it
+    lets its holder take rights that no policy gave, whatever their name.
     """
 
     policy: str
@@ -119,6 +120,7 @@ class RuleFact:
     entry: int | None
     roots: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    escalates: tuple[str, ...] = ()
 
     @property
     def broad(self) -> str:
@@ -134,6 +136,8 @@ class RuleFact:
             return f"changes anything under {', '.join(self.whole)}"
         if wild and "sudo" in self.capabilities:
             return "grants sudo on a wildcard"
+        if self.escalates:
+            return f"lets its holder take any rights, by {', '.join(self.escalates)}"
         return ""
 
     @property
