@@ -54,6 +54,7 @@ from strongroom.base.configuration import (
 )
 from strongroom.base.errors import InputError, StrongroomError
 from strongroom.base.secret import Secret
+from strongroom.base.sqlite_urls import sqlite_url
 from strongroom.base.version import VERSION
 from strongroom.console.pages import console_pages
 from strongroom.console.wire import Console
@@ -545,7 +546,7 @@ def dev_configuration(address: str, data: Path) -> Configuration:
 cluster_name = "dev"
 data_dir = "{data}"
 [storage]
-url = "sqlite://{data}/strongroom.db"
+url = "{sqlite_url(data / "strongroom.db")}"
 [[listener]]
 address = "{address}"
 tls = false

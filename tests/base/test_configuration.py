@@ -186,6 +186,10 @@ class TestGood:
             "strongroom.toml:2: listener[0].insecure: has no meaning with tls = true",
         ),
         ('[storage]\nurl = "mysql://a"', "strongroom.toml:2: storage.url: must begin with"),
+        (
+            '[storage]\nurl = "sqlite:///a.db?mode=ro"',
+            "strongroom.toml:2: storage.url: a SQLite URL has no options",
+        ),
         ('[storage]\nurl = "sqlite://a.db"', 'strongroom.toml:2: storage.url: must be "sqlite://"'),
         ("default_lease_ttl = '2x'", "strongroom.toml:1: default_lease_ttl: not a duration"),
         ("default_lease_ttl = 0", "strongroom.toml:1: default_lease_ttl: must be longer"),

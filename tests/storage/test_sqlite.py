@@ -16,6 +16,7 @@ import pytest
 
 import strongroom
 from strongroom.base.errors import InputError, UnavailableError
+from strongroom.base.sqlite_urls import sqlite_url
 from strongroom.storage import sqlite as module
 from strongroom.storage.database import InUseError, UnsafeDatabaseError
 from strongroom.storage.opening import open_database
@@ -168,10 +169,32 @@ class TestItsFile:
 
         assert sorted(f.name for f in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
 
-    async def test_a_name_with_a_question_mark_is_a_name(self, tmp_path: Path) -> None:
-        await (await open_database(f"sqlite://{tmp_path / 'what?mode=ro#%20.db'}")).close()
+    async def test_a_name_with_a_question_mark_is_written_in_percents(self, tmp_path: Path) -> None:
+        name = "what?mode=ro#%20 ü.db"
 
-        assert (tmp_path / "what?mode=ro#%20.db").stat().st_size > 0
+        await (await open_database(sqlite_url(tmp_path / name))).close()
+
+        assert (tmp_path / name).stat().st_size > 0
+
+    @pytest.mark.parametrize(
+        ("name", "problem"),
+        [
+            ("x.db?mode=ro", "no options: of a file's name, write"),
+            ("x.db#part", "no options: of a file's name, write"),
+            ("x.db?", "no options"),
+            ("100%.db", "write a % of a file's name as %25"),
+            ("%FF.db", "not UTF-8"),
+            ("%00.db", "NUL"),
+            ("folder/", "absolute path of a file"),
+        ],
+    )
+    def test_what_looks_like_an_option_is_none_and_makes_no_file(
+        self, name: str, problem: str, tmp_path: Path
+    ) -> None:
+        with pytest.raises(InputError, match=problem):
+            asyncio.run(open_database(f"sqlite://{tmp_path}/{name}"))
+
+        assert list(tmp_path.iterdir()) == []
 
     async def test_what_is_no_database_is_left_as_it_is(self, tmp_path: Path) -> None:
         file = tmp_path / "notes.txt"

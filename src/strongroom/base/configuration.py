@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
+from strongroom.base.errors import InputError
+from strongroom.base.sqlite_urls import SCHEME, sqlite_path, sqlite_url
 from strongroom.base.toml_tables import ConfigurationError, Table, Where, lines_of, read_toml
 
 __all__ = [
@@ -64,8 +66,7 @@ class StorageConfiguration:
     @property
     def sqlite_path(self) -> Path | None:
         """The database file; None for PostgreSQL."""
-        scheme, _, path = self.url.partition("://")
-        return Path(path) if scheme == "sqlite" else None
+        return sqlite_path(self.url, "storage.url") if self.url.startswith(SCHEME) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,13 +223,16 @@ def _configuration(top: Table) -> Configuration:
 
 
 def _storage(table: Table, data: Path) -> StorageConfiguration:
-    url = table.text("url", f"sqlite://{data / 'strongroom.db'}")
+    url = table.text("url", sqlite_url(data / "strongroom.db"))
     table.done()
-    scheme, separator, rest = url.partition("://")
+    scheme, separator, _ = url.partition("://")
     if not separator or scheme not in {"sqlite", "postgresql"}:
         table.refuse("url", 'must begin with "sqlite:///" or "postgresql://"')
-    if scheme == "sqlite" and (not rest.startswith("/") or rest.endswith("/")):
-        table.refuse("url", 'must be "sqlite://" and the absolute path of a file')
+    if scheme == "sqlite":
+        try:
+            sqlite_path(url, "url")
+        except InputError as error:
+            table.refuse("url", error.problem)
     return StorageConfiguration(url=url)
 
 

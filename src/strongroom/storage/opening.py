@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from strongroom.base.errors import InputError
+from strongroom.base.sqlite_urls import sqlite_path
 from strongroom.storage import migrations
 from strongroom.storage.database import Database
 from strongroom.storage.sqlite import connect, open_sqlite
@@ -18,9 +19,9 @@ async def open_database(url: str) -> Database:
     acknowledges or a newer strongroom made it, UnavailableError when it does not answer,
     InputError for a URL of another kind.
     """
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and not rest.endswith("/"):
-        return open_sqlite(Path("/" + rest.lstrip("/")), _migrate_sqlite)
+    scheme, _, _ = url.partition("://")
+    if scheme == "sqlite":
+        return open_sqlite(sqlite_path(url, "storage.url"), _migrate_sqlite)
     if scheme in ("postgresql", "postgres"):
         from strongroom.storage.postgres import open_postgres  # noqa: PLC0415 - only where used
 
