@@ -21,7 +21,10 @@ from strongroom.audit.follower import Follower
 from strongroom.audit.witnessing import Post, Witness, Witnessing, post
 from strongroom.base.clock import parse_time
 from strongroom.base.errors import ConflictError, InputError, StrongroomError
+from strongroom.core.governance.alerting import AlertFollower
+from strongroom.core.governance.delivering import deliver
 from strongroom.core.governance.duties import see_to_cases
+from strongroom.core.governance.senders import Senders
 from strongroom.core.leaver_check import check_leavers
 from strongroom.core.login import uuid_of
 from strongroom.core.offboarding import end_those_over
@@ -34,6 +37,7 @@ from strongroom.storage.transaction import Transaction
 HEARTBEAT_SECONDS = 60.0
 EXPIRY_SECONDS = 1.0
 LEAVER_SECONDS = 5.0
+NOTICE_SECONDS = 2.0
 FIRST_CHECK = timedelta(minutes=10)  # so that a server which is often restarted looks too
 CHECK_EVERY = timedelta(days=1)
 TROUBLE_SECONDS = 1.0
@@ -71,6 +75,7 @@ class Runtime:
         self._spawn(self._expiry())
         self._spawn(self._leavers())
         self._spawn(self._cases())
+        self._spawn(self._notices())
         self._spawn(self._watch())
         for follower in self.followers:
             await follower.open()
@@ -225,6 +230,21 @@ class Runtime:
             if not self.server.barrier.sealed:
                 with self._reported("break-glass"):
                     await see_to_cases(self.server)
+
+    async def _notices(self) -> None:
+        """Tell of alerts, and send what people are to be told."""
+        senders, alerts = Senders(), AlertFollower(self.server)
+        opened = False
+        while True:
+            await asyncio.sleep(NOTICE_SECONDS)
+            if self.server.barrier.sealed:
+                continue
+            with self._reported("notices"):
+                if not opened:
+                    await alerts.open()
+                    opened = True
+                await alerts.step()
+                await deliver(self.server, senders)
 
     async def _watch(self) -> None:
         while True:

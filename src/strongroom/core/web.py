@@ -23,6 +23,7 @@ import ssl
 import threading
 import time
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -204,6 +205,31 @@ def _check_headers(question: Question) -> None:
             raise InputError("", "a header holds what cannot be sent")
 
 
+class UnreachableError(OSError):
+    """A host has no address that may be connected to."""
+
+
+def connect(
+    host: str, port: int, left: Callable[[], float], may_reach: Callable[[str], bool] | None
+) -> socket.socket:
+    """Connect to a host, at those of its addresses alone that may be reached; OSError if none.
+
+    The name is resolved once: whoever answers another address afterwards changes nothing.
+    """
+    if may_reach is None:
+        return socket.create_connection((host, port), timeout=left())
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys(str(place[0]) for *_, place in found)
+    problem: OSError = UnreachableError("no address that may be reached")
+    for address in addresses:
+        if may_reach(address):
+            try:
+                return socket.create_connection((address, port), timeout=left())
+            except OSError as error:
+                problem = error
+    raise problem
+
+
 def _failed(place: Place, what: str) -> UpstreamError:
     return UpstreamError(f"{place.name} {what}")
 
@@ -248,6 +274,8 @@ class _Exchange:
             raise _failed(self.place, "spoke no TLS that is taken here") from None
         except socket.gaierror:
             raise _failed(self.place, "is not known by that name") from None
+        except UnreachableError:
+            raise _failed(self.place, "is at an address that is not asked") from None
         except ConnectionRefusedError:
             raise _failed(self.place, "refused the connection") from None
         except OSError:
@@ -306,7 +334,7 @@ class _Exchange:
 
     def connected(self) -> socket.socket:
         """Connect, and shake hands where that is asked for."""
-        plain = socket.create_connection((self.place.host, self.place.port), timeout=self.left())
+        plain = connect(self.place.host, self.place.port, self.left, self.question.may_reach)
         try:
             with suppress(OSError):
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

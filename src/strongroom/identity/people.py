@@ -44,10 +44,15 @@ def rewritten(old: Person | None, new: Person) -> list[str]:
     return [n for n in ("name", "email", "external_id") if getattr(old, n) != getattr(new, n)]
 
 
+def is_email(text: str) -> bool:
+    """Say whether a text has the form of an e-mail address."""
+    return _EMAIL.fullmatch(text) is not None
+
+
 def check_person(person: Person) -> None:
     """Raise InputError for a row that lacks what a person of this kind must have."""
     check_says("name", person.name, "a person has a name", least=1)
-    if person.email and not _EMAIL.fullmatch(person.email):
+    if person.email and not is_email(person.email):
         raise InputError("email", "not an e-mail address")
     if person.worker not in WORKERS:
         raise InputError("worker", f"expected one of {', '.join(WORKERS)}")

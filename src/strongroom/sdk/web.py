@@ -8,7 +8,7 @@ Trust   What comes back is whatever the other system, or who stands in its place
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -21,6 +21,9 @@ LARGEST = 1 << 20
 class Question:
     """One request. `authorities` is PEM; empty, the system's own are trusted.
 
+    `may_reach` says of an address that the host has whether it may be connected to; left out, any
+    may. It is asked of the very address that is then connected to.
+
     `headers` and `body` may hold credentials, so they do not print.
     """
 
@@ -31,6 +34,7 @@ class Question:
     authorities: str = ""
     within: timedelta = PATIENCE
     most: int = LARGEST
+    may_reach: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from strongroom.core.governance.granting import end_grant, lengthen_grant, make_
 from strongroom.core.governance.organisation import names_of
 from strongroom.core.governance.proposals import MAY_NOT, asker, helpers
 from strongroom.core.governance.requests import Access, Asked, RequestRoutes, title_of
-from strongroom.core.governance.telling import Told, tell
+from strongroom.core.governance.telling import tell_in
 from strongroom.core.governance.touching import Touched, touched_by
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
@@ -391,7 +391,7 @@ class BreakGlassRoutes:
             "look at it, and end it if it is not what it says.\n"
         )
         title = f"{'Drill: b' if row.drill else 'B'}reak-glass by {names[row.holder] or row.holder}"
-        _tell(call, told_of(row, title, text), row.notified)
+        tell_in(call, told_of(row, title, text), row.notified)
 
     # -- while it is open
 
@@ -418,7 +418,7 @@ class BreakGlassRoutes:
         call.details["longest_seconds"] = int(row.in_all.total_seconds())
         text = f"It has time until {rfc3339(until)}.\nBecause: {given.because}\n"
         told = told_of(row, "Break-glass was extended", text)
-        _tell(call, told, (row.holder, *row.notified))
+        tell_in(call, told, (row.holder, *row.notified))
         return Reply(plain(row, call))
 
     # -- afterwards
@@ -448,7 +448,7 @@ class BreakGlassRoutes:
         due = rfc3339(row.review_due_at)
         text = f"What was done: {row.done}\nAnother person reviews it by {due}.\n"
         told = told_of(row, "Break-glass waits for its review", text, REVIEW)
-        _tell(call, told, row.notified)
+        tell_in(call, told, row.notified)
 
     async def review(self, call: SystemCall, given: Review) -> Reply:
         """Say of a case whether it was justified. Raises InputError for one that is not closed."""
@@ -475,7 +475,7 @@ class BreakGlassRoutes:
         text = f"It was found {row.verdict}: {row.words}\n" + "".join(
             f"- {each}\n" for each in row.findings
         )
-        _tell(call, told_of(row, "Break-glass was reviewed", text), (row.holder,))
+        tell_in(call, told_of(row, "Break-glass was reviewed", text), (row.holder,))
         return Reply(plain(row, call))
 
     async def waive(self, call: SystemCall, given: Waived) -> Reply:
@@ -536,10 +536,6 @@ async def _another(call: SystemCall, row: Case) -> str:
         )
     except MayNotDecideError as refused:
         raise DeniedError(MAY_NOT, logged=str(refused)) from None
-
-
-def _tell(call: SystemCall, told: Told, people: Iterable[str]) -> None:
-    tell(call.transaction, told, people, entropy=call.entropy, now=call.now)
 
 
 def _note(call: SystemCall, row: Case) -> None:

@@ -13,9 +13,10 @@ Trust   A person asks for themselves. What they may be given is bounded by what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -26,7 +27,7 @@ from strongroom.core.governance.covering import Covering
 from strongroom.core.governance.explaining import explained
 from strongroom.core.governance.granting import end_grant, make_grant
 from strongroom.core.governance.makers import makers_of
-from strongroom.core.governance.organisation import group_of
+from strongroom.core.governance.organisation import group_of, names_of
 from strongroom.core.governance.proposals import (
     OPEN,
     ById,
@@ -44,12 +45,15 @@ from strongroom.core.governance.proposals import (
     there,
     written,
 )
+from strongroom.core.governance.telling import Told, tell_in
 from strongroom.core.guardrails import GuardrailError
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import bound
 from strongroom.identity.governance.approving import approvals_of, groups_of, has_place
 from strongroom.identity.governance.grants import GRANTABLE, administers
+from strongroom.identity.governance.notices import ACCESS as TO_APPROVE
+from strongroom.identity.governance.notices import DECISION
 from strongroom.identity.governance.records import (
     ACCESS,
     APPROVED,
@@ -290,6 +294,7 @@ class RequestRoutes:
         store(call, row)
         _note(call, access)
         told = await self._told(call, access, ground, who)
+        await _tell_asked(call, row, told)
         return Reply({**told, **brief(row, call.now)})
 
     async def _owes(self, call: SystemCall, who: str) -> bool:
@@ -321,6 +326,7 @@ class RequestRoutes:
         if judged.met:
             row = await self._passed(call, row, access, ground.rules)
             store(call, row)
+            _tell_decided(call, row, given.because)
         told = await shown(self._server, call, row, ground)
         return Reply({**told, "grant": row.outcome})
 
@@ -344,7 +350,9 @@ class RequestRoutes:
         who = await say_no(call, row, given)
         if row.outcome:
             await end_grant(call, row.outcome, who, "its request was denied")
-        store(call, replace(row, state=DENIED, decided_at=call.now))
+        row = replace(row, state=DENIED, decided_at=call.now)
+        store(call, row)
+        _tell_decided(call, row, given.because)
         return Reply({"id": row.id, "state": DENIED})
 
     async def _check_bound(self, call: SystemCall, access: Access) -> None:
@@ -413,6 +421,34 @@ def title_of(access: Access) -> str:
     parts = [f"{what} {', '.join(access.paths)}"] if access.paths else []
     parts += [f"the rights of {len(access.groups)} groups"] if access.groups else []
     return " and ".join(parts)[:512]
+
+
+async def _tell_asked(call: SystemCall, row: Proposal, said: Mapping[str, Any]) -> None:
+    """Tell each who could approve a request that it waits for them."""
+    names = await names_of(call.transaction, dict.fromkeys(row.requesters[:1]))
+    who = names[row.requesters[0]] or row.requesters[0]
+    text = f"{who} asks: {row.title}\nReason: {row.reason}\nIt needs {said['needed']} to approve.\n"
+    told = Told(
+        topic=TO_APPROVE,
+        about=row.id,
+        title=f"{who} asks for access",
+        text=text,
+        place=f"requests/{row.id}",
+    )
+    tell_in(call, told, [each["entity"] for each in said["approvers"]])
+
+
+def _tell_decided(call: SystemCall, row: Proposal, because: str) -> None:
+    """Tell who asked what became of it."""
+    said = f"Because: {because}\n" if because else ""
+    told = Told(
+        topic=DECISION,
+        about=row.id,
+        title=f"Your request was {row.state}",
+        text=f"{row.title}\n{said}",
+        place=f"requests/{row.id}",
+    )
+    tell_in(call, told, row.requesters)
 
 
 def plain_access(access: Access) -> dict[str, object]:

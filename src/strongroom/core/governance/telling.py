@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from strongroom.base.ids import uuid_of
+from strongroom.core.request import SystemCall
 from strongroom.identity.governance.notices import INBOX, NOTICES, Notice, Received
 from strongroom.storage.transaction import Transaction
 
@@ -31,6 +32,7 @@ class Told:
     title: str
     text: str
     place: str
+    spread: bool = False  # who tells it makes its deliveries
 
 
 def tell(
@@ -52,12 +54,17 @@ def tell(
         place=told.place,
         recipients=people,
         at=now,
-        spread=False,
+        spread=told.spread,
     )
     tx.put(NOTICES, notice)
     for each in people:
         tx.put(INBOX, Received(entity=each, notice=notice.id, at=now, read_at=None))
     return notice
+
+
+def tell_in(call: SystemCall, told: Told, recipients: Iterable[str]) -> None:
+    """`tell`, in the transaction of a request."""
+    tell(call.transaction, told, recipients, entropy=call.entropy, now=call.now)
 
 
 def one_line(text: str) -> str:

@@ -15,6 +15,7 @@ from strongroom.core.governance.documents import DocumentRoutes
 from strongroom.core.governance.exceptions import ExceptionRoutes
 from strongroom.core.governance.granting import GrantRoutes
 from strongroom.core.governance.inbox import InboxRoutes
+from strongroom.core.governance.notifiers import NotifierRoutes
 from strongroom.core.governance.requests import RequestRoutes
 from strongroom.core.governance.rules import ApprovalRuleRoutes
 from strongroom.core.governance.training import TrainingRoutes
@@ -98,6 +99,7 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *BreakGlassRuleRoutes().routes(),
                 *BreakGlassRoutes(server).routes(),
                 *InboxRoutes().routes(),
+                *NotifierRoutes().routes(),
                 *ChangeRuleRoutes().routes(),
                 *ChangeRoutes(server).routes(),
                 *FactorRoutes(server).routes(),

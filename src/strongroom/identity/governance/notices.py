@@ -26,6 +26,7 @@ ACCESS, DECISION, BREAK_GLASS, REVIEW, ALERT = (
 )
 TOPICS: Final = (ACCESS, DECISION, BREAK_GLASS, REVIEW, ALERT)
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
+STATES: Final = (WAITING, SENT, FAILED)
 SMTP, WEBHOOK = "smtp", "webhook"
 KINDS: Final = (SMTP, WEBHOOK)
 SECURE: Final = ("starttls", "tls")
