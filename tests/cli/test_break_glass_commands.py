@@ -16,6 +16,7 @@ from tests.core.system.people import OWN
 PASSWORD = "marmalade-Tuesday-orbit"
 STAFF = """
 path "strongroom/break-glass*" { capabilities = ["create", "read", "update", "list"] }
+path "strongroom/notices*" { capabilities = ["update", "list"] }
 path "strongroom/requests*" { capabilities = ["create", "read", "update", "list"] }
 """
 
@@ -112,3 +113,29 @@ def test_a_drill_says_how_long_it_took(firm: Firm, shell: Shell) -> None:
     assert "the target is 5" in told.err
     [drill] = ann.ok("break-glass", "list", "--drills=only", "--format=json").data
     assert drill["state"] == "closed"
+
+
+def test_who_could_have_approved_finds_it_in_their_inbox(firm: Firm, shell: Shell) -> None:
+    of(firm, shell, "ann").ok("break-glass", "open", "shop/prod/db", "--reason=down again")
+    bob = of(firm, shell, "bob")
+
+    assert "Break-glass by Ann" in bob.ok("inbox", "--unread", "--read").out
+
+    assert bob.ok("inbox", "--unread", "--format=json").data == []
+
+
+def test_notifiers_are_written_without_a_secret_on_the_command_line(
+    firm: Firm, shell: Shell
+) -> None:
+    root = of(firm, shell, "root")
+    chat = ("notifier", "write", "chat", "--kind=webhook", "--network=127.0.0.0/8")
+
+    refused = root(*chat, "--secret=https://127.0.0.1:1/token")
+    root.ok(*chat, "--secret=-", given="https://127.0.0.1:1/token\n")
+
+    assert refused.code != 0
+    assert "chat" in root.ok("notifier", "list").out
+    assert "token" not in root.ok("notifier", "read", "chat").out
+    root.ok("notifier", "test", "chat")
+    assert root.ok("notifier", "deliveries", "chat", "--format=json").data
+    root.ok("notifier", "delete", "chat", "--yes")

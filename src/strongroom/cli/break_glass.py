@@ -5,6 +5,7 @@ To open takes a fresh security key: `strongroom step-up --key` shows it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -122,7 +123,7 @@ def waive(session: Session, id_: str, because: str, field: str | None) -> None:
 
 
 def _say(
-    session: Session, where: str, body: dict[str, object], field: str | None, said: str
+    session: Session, where: str, body: Mapping[str, object], field: str | None, said: str
 ) -> None:
     reply = session.client.post(f"{_AREA}/{where}", body)
     if field is not None or session.output.as_json:
@@ -141,7 +142,7 @@ def list_all(
     session: Session, /, *, state: str | None, mine: bool, holder: str | None, drills: str | None
 ) -> None:
     """List cases."""
-    asked = {"state": state, "drills": drills}
+    asked: dict[str, str | None] = {"state": state, "drills": drills}
     asked["holder"] = entity_id(session, holder) if holder else None
     found = listed(session, f"{_AREA}/self" if mine else _AREA, asked)
     rows = [

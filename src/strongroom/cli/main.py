@@ -63,6 +63,8 @@ ENTRIES = {
     "approve": _entry("governance:approve", "Approve a request.", _ACCESS),
     "deny": _entry("governance:deny", "Deny a request.", _ACCESS),
     "grants": _entry("governance:grants", "What was granted, and what is left.", _ACCESS),
+    "inbox": _entry("notifier:inbox", "What you were told.", _DAILY),
+    "notifier": _entry("notifier:notifier", "What sends notices out.", _RUNNING),
     "break-glass": _entry(
         "break_glass:break_glass", "Help yourself in an emergency; answer for it.", _ACCESS
     ),
