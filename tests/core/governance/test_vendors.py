@@ -192,6 +192,18 @@ class TestLeaving:
         assert again.data["left_at"] == first.data["left_at"]
         assert (await ours.ask("GET", "auth/token/lookup-self", token=token)).status == 403
 
+    async def test_nothing_is_registered_as_its_after_it_left(self, ours: Room) -> None:
+        owner, _ = await person(ours, "ada")
+        await vendor(ours, owner=owner, names=["Acme Corp"])
+        await ours.ask("POST", "strongroom/vendors/acme/leave")
+        made = await entity(ours, "late")
+        given = {"owner": owner, "justification": "scans", "environment": "production"}
+        given |= {"vendor": "ACME corp", "ends_at": SOON}
+
+        answer = await ours.ask("POST", f"strongroom/workloads/{made}", given)
+
+        assert (answer.status, answer.errors[0][:6]) == (400, "vendor")
+
     async def test_a_return_gives_nobody_access_back(self, ours: Room) -> None:
         owner, _ = await person(ours, "ada")
         await vendor(ours, owner=owner, contracts=["C-7"])

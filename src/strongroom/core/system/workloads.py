@@ -19,6 +19,7 @@ from strongroom.core.system.bindings import check_entity
 from strongroom.core.system.people import ById, listed, moment, state_of, writable
 from strongroom.identity.admission import check_direct
 from strongroom.identity.entities import ENVIRONMENT
+from strongroom.identity.governance.vendors import LEFT, vendor_named
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity, Workload
 from strongroom.identity.standing import ACTIVE, registered_in
 from strongroom.identity.workloads import DECOMMISSIONED, check_workload, new_workload
@@ -112,6 +113,9 @@ def changed_workload(old: Workload, given: WorkloadFields, now: datetime) -> Wor
 async def put_workload(call: SystemCall, workload: Workload, entity: Entity) -> None:
     """Store a workload, and bind its entity to its environment."""
     await check_workload(call.transaction, workload, call.now)
+    vendor = await vendor_named(call.transaction, workload.vendor) if workload.vendor else None
+    if vendor is not None and vendor.state == LEFT:
+        raise InputError("vendor", "it left: say that it is one again first")
     registered = await registered_in(call.transaction, entity.id)
     said = entity.metadata.get(ENVIRONMENT, "")
     if registered not in ("", workload.environment):

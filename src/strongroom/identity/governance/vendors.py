@@ -9,7 +9,6 @@ Trust   The report is what somebody wrote of it: nobody here has read it. Who is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -132,9 +131,11 @@ def is_of(row: Person | Workload, vendor: Vendor) -> bool:
 
 async def of_vendor(tx: Transaction, vendor: Vendor) -> list[Person | Workload]:
     """Return the people and workloads of a vendor, those too who have left; people first."""
-    people: Iterable[Person | Workload] = await tx.all(PEOPLE, order="entity")
-    workloads: Iterable[Person | Workload] = await tx.all(WORKLOADS, order="entity")
-    return [row for row in (*people, *workloads) if is_of(row, vendor)]
+    rows: list[Person | Workload] = [
+        *(await tx.all(PEOPLE, order="entity")),
+        *(await tx.all(WORKLOADS, order="entity")),
+    ]
+    return [row for row in rows if is_of(row, vendor)]
 
 
 async def vendor_named(tx: Transaction, name: str) -> Vendor | None:
