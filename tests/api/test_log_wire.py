@@ -12,6 +12,7 @@ from strongroom.crypto.merkle import leaf_hash
 from strongroom.crypto.note import VerifierKey
 from strongroom.crypto.tiles import bundle_path, decode_bundle
 from tests.api.serving import Served, serving
+from tests.audit.keeping import behind_our_back
 from tests.servers import Got
 
 POLICY = 'path "strongroom/log/*" { capabilities = ["read"] }'
@@ -167,3 +168,15 @@ async def test_a_server_that_was_never_opened_has_no_checkpoint(tmp_path: Path) 
     async with serving(f"sqlite://{tmp_path / 'empty.db'}", unsealed=False) as running:
         assert (await fetch(running, "checkpoint")).status == 404
         assert (await fetch(running, "tile/0/000")).status == 404
+
+
+async def test_an_entry_that_is_missing_is_named(served: Served, tmp_path: Path) -> None:
+    size = size_of(served)
+    url = f"sqlite://{tmp_path / 'strongroom.db'}"
+    await behind_our_back(url, "entry", "DELETE FROM entry WHERE idx = 3")
+
+    got = await fetch(served, f"tile/entries/000.p/{size}", token=served.root)
+
+    assert got.status == 500
+    assert b'["the log is damaged: entry 3 is missing"]' in got.raw
+    assert "audit-receipt" in got.headers

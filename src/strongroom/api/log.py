@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from strongroom.api.wire import HttpRequest, HttpResponse, refusal
-from strongroom.audit.log import Log
+from strongroom.audit.log import Log, LogDamagedError
 from strongroom.base.errors import NotFoundError
 
 PREFIX = b"/log/"
@@ -58,6 +58,8 @@ class LogWire:
             body = await self._log.resource(path)
         except NotFoundError:
             return refusal(404, "no such tile is published", headers=tuple(receipt))
+        except LogDamagedError as error:
+            return refusal(500, str(error), headers=tuple(receipt))
         return HttpResponse(200, [*headers, *receipt], body)
 
 

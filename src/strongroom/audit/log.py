@@ -346,7 +346,10 @@ class Log:
         return [Entry(index, bytes(leaf), leaf_hash(bytes(leaf))) for index, leaf in rows]
 
     async def resource(self, path: str) -> bytes:
-        """Return a published tile or bundle by its path below the log; NotFoundError if none."""
+        """Return a published tile or bundle by its path below the log; NotFoundError if none.
+
+        Raises LogDamagedError, naming what is missing, where the stored log does not give it.
+        """
         try:
             wanted = TilePath.parse(path)
         except TileError:
@@ -362,7 +365,9 @@ class Log:
             start = wanted.index * TILE_WIDTH
             entries = await self.entries(start, start + wanted.width)
             if len(entries) != wanted.width:
-                raise LogDamagedError(f"entries are missing after index {start}")
+                there = {entry.index for entry in entries}
+                gone = next(n for n in range(start, start + wanted.width) if n not in there)
+                raise LogDamagedError(f"the log is damaged: entry {gone} is missing")
             return encode_bundle(entry.leaf for entry in entries)
         return (await self._hashes(level, wanted.index))[: wanted.width * 32]
 
@@ -372,7 +377,8 @@ class Log:
                 return tile.hashes
         found = await self._rows(SELECT_TILE, level, index)
         if not found:
-            raise NotFoundError
+            where = f"tile {index} of level {level}"
+            raise LogDamagedError(f"the log is damaged: {where} is missing")
         return bytes(found[0][0])
 
     async def inclusion(self, index: int) -> LogProof:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from strongroom.audit.log import LogDamagedError
 from strongroom.base.errors import (
     ConflictError,
     DeniedError,
@@ -36,6 +37,7 @@ STATUSES: dict[type[StrongroomError], int] = {
     UpstreamError: 502,
     SealedError: 503,
     UnavailableError: 503,
+    LogDamagedError: 500,  # with words: what is missing is no secret, and somebody has to look
 }
 
 
