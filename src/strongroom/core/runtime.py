@@ -24,6 +24,7 @@ from strongroom.base.errors import ConflictError, InputError, StrongroomError
 from strongroom.core.governance.alerting import AlertFollower
 from strongroom.core.governance.delivering import deliver
 from strongroom.core.governance.duties import see_to_cases
+from strongroom.core.governance.review_duties import see_to_reviews
 from strongroom.core.governance.senders import Senders
 from strongroom.core.leaver_check import check_leavers
 from strongroom.core.login import uuid_of
@@ -75,6 +76,7 @@ class Runtime:
         self._spawn(self._expiry())
         self._spawn(self._leavers())
         self._spawn(self._cases())
+        self._spawn(self._reviews())
         self._spawn(self._notices())
         self._spawn(self._watch())
         for follower in self.followers:
@@ -245,6 +247,14 @@ class Runtime:
                     opened = True
                 await alerts.step()
                 await deliver(self.server, senders)
+
+    async def _reviews(self) -> None:
+        """See to access reviews: those that begin, are late, or wait for a proof."""
+        while True:
+            await asyncio.sleep(LEAVER_SECONDS)
+            if not self.server.barrier.sealed:
+                with self._reported("access reviews"):
+                    await see_to_reviews(self.server)
 
     async def _watch(self) -> None:
         while True:

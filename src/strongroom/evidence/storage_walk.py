@@ -27,6 +27,7 @@ from strongroom.identity.factors.records import (
 )
 from strongroom.identity.governance.admission import ADMISSIONS
 from strongroom.identity.governance.break_glass import CASES, RULES
+from strongroom.identity.governance.campaigns import CAMPAIGNS, LINE_DECISIONS, LINES, SCHEDULES
 from strongroom.identity.governance.changes import (
     CHANGE_RULES,
     CHANGE_SETTINGS,
@@ -86,6 +87,7 @@ GUARDED: Final[tuple[Register[Any], ...]] = (
     ADMISSIONS,
     *(APPROVAL_RULES, PROPOSALS, APPROVALS, GRANTS),
     *(CHANGE_RULES, CHANGE_SETTINGS, CHANGE_WRITES),
+    *(CAMPAIGNS, LINES, LINE_DECISIONS, SCHEDULES),
     *(RULES, CASES, NOTICES, INBOX, NOTIFIERS, DELIVERIES),
 )
 CLEAR_BYTES: Final[Mapping[str, str]] = {
@@ -140,6 +142,10 @@ CLEAR_BYTES: Final[Mapping[str, str]] = {
     "policy_version.mac": "MACs of rows",
     "proposal.mac": "MACs of rows",
     "registration.mac": "MACs of rows",
+    "review_campaign.mac": "MACs of rows",
+    "review_decision.mac": "MACs of rows",
+    "review_line.mac": "MACs of rows",
+    "review_schedule.mac": "MACs of rows",
     "rotation_due.mac": "MACs of rows",
     "scim_user.mac": "MACs of rows",
     "sign_in.mac": "MACs of rows",

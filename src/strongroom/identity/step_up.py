@@ -38,6 +38,7 @@ APPROVALS: Final = (
     "strongroom/exceptions/proposals/+/approve",
     "strongroom/registrations/+/approve",
     "strongroom/requests/+/approve",
+    "strongroom/reviews/+/sign-off",
     "sys/control-group/authorize",
 )
 NAMES: Final = {WEBAUTHN: "a security key", TOTP: "an app's code", RECOVERY: "a recovery code"}

@@ -33,6 +33,8 @@ ADMINISTRATION: Final = (
     "strongroom/people/*",
     "strongroom/registrations/+/approve",
     "strongroom/requests/+/approve",
+    "strongroom/review-schedules/*",
+    "strongroom/reviews/+/sign-off",
     "strongroom/scim/*",
     "strongroom/sessions/limits",
     "strongroom/step-up/rules/*",

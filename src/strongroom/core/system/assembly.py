@@ -17,6 +17,8 @@ from strongroom.core.governance.granting import GrantRoutes
 from strongroom.core.governance.inbox import InboxRoutes
 from strongroom.core.governance.notifiers import NotifierRoutes
 from strongroom.core.governance.requests import RequestRoutes
+from strongroom.core.governance.review_schedules import ReviewScheduleRoutes
+from strongroom.core.governance.reviewing import ReviewRoutes
 from strongroom.core.governance.rules import ApprovalRuleRoutes
 from strongroom.core.governance.training import TrainingRoutes
 from strongroom.core.governance.vendors import VendorRoutes
@@ -99,6 +101,8 @@ def system_mounts(server: Server) -> dict[str, Live]:
                 *BreakGlassRuleRoutes().routes(),
                 *BreakGlassRoutes(server).routes(),
                 *InboxRoutes().routes(),
+                *ReviewRoutes(server).routes(),
+                *ReviewScheduleRoutes().routes(),
                 *NotifierRoutes().routes(),
                 *ChangeRuleRoutes().routes(),
                 *ChangeRoutes(server).routes(),

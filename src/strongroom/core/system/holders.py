@@ -224,6 +224,15 @@ class Holders:
         standing = self._standings.get(entity_id)
         return standing.belonging if standing is not None else None
 
+    def known_as(self, mount_accessor: str, alias: str) -> Entity | None:
+        """Return the entity of an alias; None for one that nobody is known by."""
+        found = self._by_name.get((mount_accessor, alias))
+        return self.known.entities.get(found.entity) if found is not None else None
+
+    def environment_of(self, entity: Entity | None) -> str:
+        """Return the environment that an entity is bound to, or nothing."""
+        return self._bound_to(entity)
+
     def good_until(self) -> datetime | None:
         """Return when the first thing ends by the clock that any of it goes by; tokens apart."""
         now = self.known.now
