@@ -7,7 +7,8 @@ Differs Refused with 400 where OpenBao goes on: a body nested deeper than 300, t
         (a lone surrogate is none), or that holds a second document; a time to wrap for below a
         microsecond; a token of more than 512 characters. A path that is a mount's alone
         (`secret/`, `sys/`) is 404 whatever the method, as is deleting the secret without a name.
-        What is wrong with the framing of a request is told as one thing.
+        What is wrong with the framing of a request is told as one thing. HEAD is 405 but for
+        health, whoever asks for whatever: OpenBao looks for the token and the path first.
 Trust   A path is one string for policy, routing and the log: percent-decoded once, then refused
         if it is not UTF-8 or holds NUL, a control character, an empty, `.` or `..` segment.
         Where OpenBao redirects to what it takes a path to mean, this refuses it.

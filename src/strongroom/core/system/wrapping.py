@@ -3,7 +3,9 @@
 Vault   The wrapping token is the request's own token, or `token` in the body of a request that
         another token makes. One opening; looking up does not count.
 Differs A request for `unwrap` that asks to be wrapped itself gets a new wrapping token.
-        `cubbyhole/response` is empty: `unwrap` is the one way in.
+        `cubbyhole/response` is empty: `unwrap` is the one way in. Who asks for `unwrap` or
+        `rewrap` of a wrapping token in the body, which is none, and has no token that stands, is
+        told 403 as anybody without one; OpenBao says 400.
 Trust   Whoever has the wrapping token has what it wraps, once. That an opened token comes again
         means that somebody else had it: the entry then names its accessor.
 """
