@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from strongroom.core.attempt import Attempt
+from strongroom.core.governance.duties import told_of
+from strongroom.core.governance.telling import tell
+from strongroom.identity.governance.break_glass import CASES, Case, ending
 from tests.api.serving import Served
 from tests.console.visiting import PASSWORD, Browser, named
 
+HOUR = timedelta(hours=1)
 NASTY = '<script>alert("1")</script>'
 
 
@@ -369,3 +375,78 @@ async def test_an_approval_shows_the_code_once_and_enrolling_asks_for_it(
     assert wrong.status == 403
     assert begun.status == 200
     assert b"<svg" in begun.body
+
+
+async def test_a_case_of_break_glass_is_shown_to_everybody_until_it_is_over_and_reviewed(
+    ada: Browser, known: Known
+) -> None:
+    served = ada.served
+    rule = {"environments": ["production"], "drill_path": "secret/drill"}
+    got = await served.ask("POST", "strongroom/break-glass-rules/on-call", rule)
+    assert got.status == 204, got.raw
+    asked = {"paths": "secret/prod/db", "capabilities": "read", "reason": NASTY}
+
+    assert "Nobody has." in await body(ada, "/break-glass")
+    assert "What is the emergency?" in await body(ada, "/break-glass/new")
+    locked = await ada.post("/break-glass/new", **asked)
+    assert (locked.status, b"Show a factor again" in locked.body) == (403, True)
+    case = await opened_by(served, known)
+    bob = Browser(served)
+    await bob.sign_in("bob")
+    home = await body(bob, "/")
+    assert "Somebody has broken the glass" in home
+    assert "(1 new)" in home
+    assert "Break-glass by" in await body(bob, "/notices")
+    page = await body(bob, f"/break-glass/{case}")
+    assert "minutes, until" in page
+    assert "&lt;script&gt;" in page
+    assert "close by holder" in page
+    assert (await bob.post(f"/break-glass/{case}/burn")).status == 400
+    assert (await bob.post(f"/break-glass/{case}/close", done="")).status == 400
+    closed = await bob.post(f"/break-glass/{case}/close", done="Restarted it")
+    assert named(closed, "location") == f"/break-glass/{case}"
+    assert named(await bob.post("/notices"), "location") == "/notices"
+    assert "Somebody has broken the glass" not in await body(bob, "/")
+    await served.ask("POST", "strongroom/step-up/rules/approvals", {"enabled": False})
+    given = {"verdict": "justified", "words": "It was down", "findings": "Watch it"}
+    own = await ada.post(f"/break-glass/{case}/review", **given)
+    assert (own.status, b"may not decide" in own.body) == (403, True)
+    done = await bob.post(f"/break-glass/{case}/review", **given)
+    assert named(done, "location") == f"/break-glass/{case}"
+    assert "Watch it" in await body(bob, f"/break-glass/{case}")
+
+
+async def opened_by(served: Served, known: Known) -> str:
+    """Open a case of Ada's as a key would: the browser here has none."""
+    server = served.server
+    case = Case(
+        id="case-1",
+        holder=known.ada,
+        known_as=(),
+        helpers=(),
+        reason=NASTY,
+        rule="on-call",
+        in_all=HOUR,
+        close_within=HOUR,
+        paths=("secret/prod/db",),
+        capabilities=("read",),
+        groups=(),
+        grant_id="grant-1",
+        drill=False,
+        target=HOUR,
+        notified=(known.bob,),
+        opened_at=server.clock.now(),
+        ends_at=server.clock.now(),
+        close_due_at=server.clock.now(),
+        review_due_at=server.clock.now(),
+        looked_from=0,
+    )
+
+    async def work(attempt: Attempt) -> bool:
+        attempt.transaction.put(CASES, ending(case, attempt.now + HOUR))
+        told = told_of(case, "Break-glass by Ada", "look at it")
+        tell(attempt.transaction, told, (known.bob,), entropy=server.entropy, now=attempt.now)
+        return True
+
+    await server.pipeline.act("break_glass.open", "strongroom/break-glass", work)
+    return case.id

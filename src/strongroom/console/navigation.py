@@ -7,7 +7,7 @@ from typing import Final
 Link = tuple[str, str, str]  # path, words, letter
 
 NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
-    ("Now", (("/", "What needs you?", "h"),)),
+    ("Now", (("/", "What needs you?", "h"), ("/notices", "Inbox", "i"))),
     (
         "Access",
         (
@@ -17,6 +17,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
             ("/access", "Who can do what", "c"),
             ("/registrations", "Registrations", "n"),
             ("/requests", "Access requests", "a"),
+            ("/break-glass", "Break-glass", "b"),
         ),
     ),
     (

@@ -29,6 +29,7 @@ from strongroom.console.assets import PREFIX as ASSETS
 from strongroom.console.assets import Assets
 from strongroom.console.cookies import Client, Kept, misused, read, read_away, taken_back
 from strongroom.console.navigation import ENROLLING, NAVIGATION
+from strongroom.console.news import NOTHING, News, news_for
 from strongroom.console.pages.step_up import StepUp, step_up_for
 from strongroom.console.rendering import Pages
 from strongroom.console.visit import (
@@ -122,7 +123,8 @@ class Console:
             made = await self._made(request, page, visit)
         except InputError as error:
             made = _problem(400, str(error))
-        return self._page(request, kept, made)
+        token = "" if kept is None or kept.enrols else kept.token
+        return self._page(request, kept, made, await news_for(self._server, token))
 
     async def _made(self, request: HttpRequest, page: Page, visit: Visit) -> Shown | Moved:
         try:
@@ -203,7 +205,13 @@ class Console:
         if because:
             await visit.refused(because, kept)
 
-    def _page(self, request: HttpRequest, kept: Kept | None, made: Shown | Moved) -> HttpResponse:
+    def _page(
+        self,
+        request: HttpRequest,
+        kept: Kept | None,
+        made: Shown | Moved,
+        news: News = NOTHING,
+    ) -> HttpResponse:
         cookies = [(b"set-cookie", each.encode()) for each in made.cookies]
         loopback = isinstance(made, Shown) and made.to_loopback
         strict = HEADERS_TO_LOOPBACK if loopback else HEADERS
@@ -222,6 +230,7 @@ class Console:
             "simulated": settings.simulated,
             "cluster": settings.cluster_name,
             "navigation": () if kept is not None and kept.enrols else NAVIGATION,
+            "news": news,
             **made.data,
         }
         body = self._rendered.render(made.template, data)

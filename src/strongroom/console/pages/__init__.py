@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from strongroom.console.pages import (
     access,
+    break_glass,
     documents,
     entities,
     entries,
@@ -42,6 +43,7 @@ def console_pages(server: Server) -> tuple[Page, ...]:
         *access.pages(),
         *registrations.pages(),
         *requests.pages(),
+        *break_glass.pages(),
         *documents.pages(),
         *exceptions.pages(),
         *entries.pages(),

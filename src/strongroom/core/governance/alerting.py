@@ -66,7 +66,7 @@ def _told(alerts: Sequence[LogEntry]) -> Told:
         about=f"entry {first.index}",
         title=title,
         text="".join(lines) + more,
-        place="entries",
+        place=f"entries/{first.index}",
     )
 
 

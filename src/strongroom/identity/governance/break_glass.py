@@ -90,27 +90,27 @@ class Case:
     notified: tuple[str, ...]
     opened_at: datetime
     ends_at: datetime
-    extensions: tuple[Extension, ...]
-    closed_at: datetime | None
-    closed_by: str
-    done: str
     close_due_at: datetime
     review_due_at: datetime
-    reviewed_at: datetime | None
-    reviewer: str
-    verdict: str
-    words: str
-    findings: tuple[str, ...]
-    waived_at: datetime | None
-    waived_by: str
-    reminded_at: datetime | None
-    close_late_at: datetime | None
-    review_late_at: datetime | None
     looked_from: int
-    accounted_at: datetime | None
-    touched: int
-    first_read_at: datetime | None
-    first_read: int | None
+    extensions: tuple[Extension, ...] = ()
+    closed_at: datetime | None = None
+    closed_by: str = ""
+    done: str = ""
+    reviewed_at: datetime | None = None
+    reviewer: str = ""
+    verdict: str = ""
+    words: str = ""
+    findings: tuple[str, ...] = ()
+    waived_at: datetime | None = None
+    waived_by: str = ""
+    reminded_at: datetime | None = None
+    close_late_at: datetime | None = None
+    review_late_at: datetime | None = None
+    accounted_at: datetime | None = None
+    touched: int = 0
+    first_read_at: datetime | None = None
+    first_read: int | None = None
     entry: int | None = None
 
     @property
