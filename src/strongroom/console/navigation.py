@@ -17,6 +17,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Link, ...]], ...]] = (
             ("/access", "Who can do what", "c"),
             ("/registrations", "Registrations", "n"),
             ("/requests", "Access requests", "a"),
+            ("/changes", "Changes", "t"),
             ("/break-glass", "Break-glass", "b"),
         ),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from strongroom.console.pages import (
     access,
     break_glass,
+    changes,
     documents,
     entities,
     entries,
@@ -43,6 +44,7 @@ def console_pages(server: Server) -> tuple[Page, ...]:
         *access.pages(),
         *registrations.pages(),
         *requests.pages(),
+        *changes.pages(),
         *break_glass.pages(),
         *documents.pages(),
         *exceptions.pages(),

@@ -45,9 +45,11 @@ async def _waiting(visit: Visit) -> list[tuple[str, str]]:
         Operation.LIST, "strongroom/registrations", query={"state": ["pending"]}
     )
     inbox = await visit.asker.ask(Operation.LIST, "strongroom/requests/inbox")
+    changes = await visit.asker.ask(Operation.LIST, "strongroom/changes/inbox")
     found = (
         ("/registrations?state=pending", told, "to register somebody"),
         ("/requests", inbox, "for access that you could decide on"),
+        ("/changes", changes, "to change how the server is set up, which you could decide on"),
     )
     counts = [(to, len(each.data.get("keys", ())) if each.ok else 0, of) for to, each, of in found]
     return [(to, f"{n} {'request' if n == 1 else 'requests'} {of}") for to, n, of in counts if n]
