@@ -7,9 +7,9 @@ Holds when  Somebody wrote it over after the value that they knew last, before t
             the days that there are for it; or they came back within these days.
 Not judged  One whose days are not over; an entry of a read that was cut; an ending or a merger
             that was cut.
-Trust       It is as complete as the log: what was handed on by others is not in it. There is no
-            register of accepted ones yet: what stays as it was is an exception. `sdk.knowing` says
-            what is known, here as in the queue of what is to be rotated.
+Trust       It is as complete as the log: what was handed on by others is not in it. What stays
+            as it was is an exception. `sdk.knowing` says what is known, here as in the queue of
+            what is to be rotated.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ Population  Each way by which a workload logged in in the period, each secret id
 Holds when  The way is a signed token, a certificate, a service account, a cloud's signature, or an
             AppRole's secret id; the secret id has an end; the token lives hours at most.
 Not judged  A login whose entry was cut; a batch token whose making does not say how long it lives.
-Trust       A secret id is judged by the keys of its rows. There is no register of exceptions yet:
-            each static credential is one.
+Trust       A secret id is judged by the keys of its rows. Each static credential is
+            an exception.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ CONTROL = ControlTest(
     ),
     holds_when="No workload has a password, a secret id without an end, or a token of days.",
     limits=(
-        "There is no register of exceptions yet: what is static is an exception. What a workload "
-        "holds of other systems is not seen. A token that is renewed is judged by the end it has."
+        "What is static is an exception. What a workload holds of other systems is not seen. A "
+        "token that is renewed is judged by the end it has."
     ),
     parameters={"limit_hours": int(LIMIT.total_seconds() // 3600), "static": list(STATIC)},
     evaluate=evaluate,
