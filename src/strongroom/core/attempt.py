@@ -37,6 +37,7 @@ class Attempt:
     clear_path: bool = False  # the path holds nothing that was typed at a login but a known name
     rules: tuple[str, ...] = ()
     unconditional: bool = False  # allowed, whatever else was said, and whatever is stored
+    granted_until: datetime | None = None  # when what served it ends, where that is a grant alone
     guardrail: str = ""
     keys_filter: KeysFilter | None = None
     # what came of it

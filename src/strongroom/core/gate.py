@@ -180,16 +180,26 @@ class Gate:
         if refused is not None:
             attempt.guardrail = attempt.reason = refused
             raise DeniedError
-        if not decision.granted:
-            self._check_granted(attempt, session, asked, guardrails)
+        self._check_granted(attempt, session, asked, decision, guardrails)
         if session.steps_up:
             await self._step_up(attempt, session, asked, guardrails)
 
     def _check_granted(
-        self, attempt: Attempt, session: Session, asked: Asked, guardrails: Guardrails
+        self,
+        attempt: Attempt,
+        session: Session,
+        asked: Asked,
+        decision: Decision,
+        guardrails: Guardrails,
     ) -> None:
         """Refuse what only policies allow, where people are served by grants alone."""
-        needs = guardrails.check_granted(session, attempt.incoming.path, asked)
+        inside = guardrails.check_granted(session, attempt.incoming.path, asked)
+        if inside or not decision.standing:
+            attempt.granted_until = decision.granted_until
+        needs = None if decision.granted else inside
+        if needs is None and _changes_whole(attempt):
+            mount = attempt.serving[0].row.path
+            needs = guardrails.check_granted_whole(session, mount, asked)
         if needs is not None:
             attempt.guardrail = attempt.reason = f"granted:{needs}"
             raise DeniedError(ASK_FOR_IT) if session.person else DeniedError()
@@ -222,10 +232,7 @@ class Gate:
         self, attempt: Attempt, session: Session, guardrails: Guardrails
     ) -> str | None:
         """Ask whether a change of a whole mount reaches where the caller may not go."""
-        match = attempt.match
-        if match is None or not match.bound.route.whole:
-            return None
-        if attempt.incoming.operation not in CHANGES:
+        if not _changes_whole(attempt):
             return None
         live, _ = attempt.serving
         return guardrails.refusal_within(session.environments, below(live.row.path))
@@ -273,6 +280,12 @@ def _bound_strangers(attempt: Attempt) -> None:
     if wait:
         attempt.code = "request.limited"
         raise LimitError("too many requests without a valid token", wait)
+
+
+def _changes_whole(attempt: Attempt) -> bool:
+    """Say whether a request changes all of a mount."""
+    whole = attempt.match is not None and attempt.match.bound.route.whole
+    return whole and attempt.incoming.operation in CHANGES
 
 
 def _by_path_alone(attempt: Attempt, session: Session) -> bool:

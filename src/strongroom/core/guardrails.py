@@ -9,7 +9,8 @@ Reach   A list is of what lies behind a slash: it is judged as if it had one. A 
         above the boundary shows the name of a folder at most, and is allowed.
 People by grant  Where an environment says so (`people` is "granted"), policies alone let in
         registered, active workloads and nobody else: a person, a root token, whoever is not
-        registered is served there by a grant, for as long as it lasts.
+        registered is served there by a grant, for as long as it lasts. What changes a whole
+        mount that holds such paths takes a grant that covers all of the mount.
 Lost    An environment whose row is not as it was written, or gone, is closed to everybody until
         it is written anew or deleted; without the roll of them all, so is whatever is not the
         server's own. An identity that is bound to an environment which is lost, or of which there
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 
 from strongroom.base.errors import DeniedError
 from strongroom.identity.environments import Lost
+from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.capability import EVERYTHING, Capability, Operation, asks
 from strongroom.identity.policy.pattern import Segment, Shape, shape
 from strongroom.identity.records import Environment
@@ -189,6 +191,18 @@ class Guardrails:
             known[key] = self.granted_only(path, operation)
         return known[key]
 
+    def check_granted_whole(self, session: Session, mount: str, operation: Operation) -> str | None:
+        """Name an environment in a mount where people need a grant, unless one covers the mount.
+
+        A grant on some paths of a mount is none of what changes them all.
+        """
+        if not self.by_grant or session.workload:
+            return None
+        reached = below(mount)
+        if _covered(session.acl.granted, reached, operation):
+            return None
+        return next((b.environment.name for b in self.by_grant if b.meets(reached)), None)
+
 
 def reach(path: str, operation: Operation) -> Shape:
     """Return what a request can see or change: a path, a folder, or all that lies below one."""
@@ -203,6 +217,15 @@ def reach(path: str, operation: Operation) -> Shape:
 def below(prefix: str) -> Shape:
     """Return everything under a mount's path."""
     return reach(prefix, Operation.SCAN)
+
+
+def _covered(granted: Acl | None, reached: Shape, operation: Operation) -> bool:
+    """Say whether one pattern that was granted covers a set of paths with an operation."""
+    wanted, rules = Capability[operation.name], granted.merged if granted is not None else {}
+    return any(
+        said.capabilities & wanted and shape(pattern).covers(reached)
+        for pattern, said in rules.items()
+    )
 
 
 def moved_shape(own: Shape, source: str, target: str) -> Shape | None:

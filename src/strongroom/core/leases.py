@@ -1,6 +1,7 @@
 """Leases: what replies hand out and what is taken back at the end.
 
 Vault   A lease's id is the path that made it and a random part.
+Ends    What was given by a grant alone ends with it at the latest, however it is renewed.
 Trust   A lease's data (what revoking needs) is sealed in the database.
 """
 
@@ -36,6 +37,8 @@ class Leases:
         (live, _), incoming, now = attempt.serving, attempt.incoming, attempt.now
         session = attempt.session
         max_ttl = min(lease.max_ttl or live.mounted.max_ttl, live.mounted.max_ttl)
+        if attempt.granted_until is not None:
+            max_ttl = min(max_ttl, attempt.granted_until - now)
         ttl = min(lease.ttl or live.mounted.default_ttl, max_ttl)
         part = b32encode(entropy(15)).decode().lower()
         row = LeaseRow(

@@ -110,6 +110,7 @@ class Views:
         salt: bytes,
     ) -> None:
         self.generation = 0
+        self._latest = datetime.min.replace(tzinfo=UTC)  # that was asked of here
         self._tokens = tokens
         self._build = build
         self._fixed = fixed
@@ -323,7 +324,8 @@ class Views:
     def known(self, text: str, now: datetime) -> Session | None:
         """Return who is behind a token text, if that is remembered and still so."""
         session = self._sessions.get(self._handle(text))
-        if session is None or not (session.live(now) and session.fresh(now)):
+        self._latest = latest = max(self._latest, now)
+        if session is None or not (session.live(now) and session.fresh(now, latest)):
             return None
         return session
 
@@ -446,20 +448,23 @@ class Views:
     ) -> Acl:
         """Return policies with what the person behind a token was granted for now.
 
-        A grant that was changed in the database, or whose groups were, gives nothing.
+        A grant that was changed in the database, or whose groups were, gives nothing; nor does one
+        that was over at any moment that was asked of here, wherever the clock is now.
         """
+        latest = self._latest = max(self._latest, now)
         if standing is None or standing.person is None or not of_own_sign_in(token):
             return acl
         if acl.everything is not None or not standing.active(now):
             return acl
-        rows = [row for row in await grants_of(tx, standing.entity.id) if now < row.over_at]
+        rows = [row for row in await grants_of(tx, standing.entity.id) if latest < row.over_at]
         if not rows:
             return acl
         active = [row for row in rows if row.active(now)]
         given = [policy for row in active for policy in await self._lent(tx, row, now)]
         granted = compile_acl(given, identity, now)
         since = max((row.begins for row in active), default=datetime.min.replace(tzinfo=UTC))
-        joined = Lending(acl, granted, since)
+        ended = {f"{PREFIX}{row.id}": row.over_at for row in active}
+        joined = Lending(acl, granted, since, ended)
         turns = [row.over_at if row.active(now) else row.begins for row in rows]
         ends = (acl.good_until, granted.good_until, *turns, *self._expiring.values())
         joined.good_until = min(end for end in ends if end is not None and now < end)

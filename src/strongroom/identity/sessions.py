@@ -79,13 +79,17 @@ class Session:
         opened = self.sign_in is not None and self.sign_in.surface != API
         return self.made.person or (bool(self.token.entity) and (self.person or opened))
 
-    def fresh(self, now: datetime) -> bool:
-        """Whether what was compiled still holds (a rule may have an end)."""
+    def fresh(self, now: datetime, latest: datetime) -> bool:
+        """Whether what was compiled still holds (a rule may have an end).
+
+        What was granted is over once it was, though the clock went back since: `latest` is the
+        latest moment that anybody asked at.
+        """
         until = self.acl.good_until
         if until is None:
             return True
         since = self.acl.good_from
-        return now < until and (since is None or since <= now)
+        return now < until and (since is None or (since <= now and latest < until))
 
     def from_here(self, address: str) -> bool:
         """Whether the token may be used from this address, and the session that it is of."""

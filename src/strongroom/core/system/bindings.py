@@ -23,6 +23,7 @@ from strongroom.core.guardrails import GuardrailError, below
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.identity.entities import ENVIRONMENT
+from strongroom.identity.policy.capability import Operation
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Entity
 from strongroom.identity.standing import ACTIVE, environment_of, registered_in
 
@@ -124,3 +125,16 @@ async def check_mount(server: Server, call: SystemCall, path: str, target: str =
     left = guardrails.left_behind(path, target) if target else None
     if left is not None:
         raise InputError("to", f"the environment {left} does not reach there; extend it first")
+
+
+async def check_whole(server: Server, call: SystemCall, path: str, operation: Operation) -> None:
+    """Refuse people to change a mount as a whole that holds what they are served by grants alone.
+
+    For what disables, tunes or moves one. A grant counts only if it covers all of the mount.
+    """
+    if call.session is None:
+        return
+    guardrails = await server.views.guardrails(call.transaction)
+    name = guardrails.check_granted_whole(call.session, path, operation)
+    if name is not None:
+        raise GuardrailError(f"granted:{name}")

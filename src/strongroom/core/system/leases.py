@@ -21,11 +21,13 @@ from typing import Annotated, Final
 from strongroom.base.clock import rfc3339
 from strongroom.base.duration import format_duration
 from strongroom.base.errors import DeniedError, InputError, NotFoundError, StrongroomError
+from strongroom.core.guardrails import GuardrailError
 from strongroom.core.leases import Failing
 from strongroom.core.records import LEASES, MOUNTS, LeaseRow
 from strongroom.core.request import SystemCall
 from strongroom.core.revocation import call_for, expire_below, mount_of, take_back
 from strongroom.core.server import Server
+from strongroom.identity.policy.capability import Operation
 from strongroom.identity.records import TOKENS, Token
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 from strongroom.storage.register import micros
@@ -238,6 +240,7 @@ class LeaseRoutes:
             raise InputError("", "lease is not renewable")
         if found.expires_at <= call.now:
             raise InputError("", "lease expired")
+        await self._check_served(call, found)
         live = await mount_of(self._server, call.transaction, found)
         if live is None:
             raise InputError("", "lease not found")
@@ -250,6 +253,15 @@ class LeaseRoutes:
         call.details |= {"lease": found.id, "ttl": int(ttl.total_seconds())}
         seconds = int(ttl.total_seconds())
         return Reply(fields={"lease_id": found.id, "renewable": True, "lease_duration": seconds})
+
+    async def _check_served(self, call: SystemCall, lease: LeaseRow) -> None:
+        """Refuse people to renew what they would not be given now, where it takes a grant."""
+        if call.session is None:
+            return
+        guardrails = await self._server.views.guardrails(call.transaction)
+        name = guardrails.check_granted(call.session, lease.path)
+        if name is not None and not call.session.acl.grants(lease.path, Operation.READ).granted:
+            raise GuardrailError(f"granted:{name}")
 
     @staticmethod
     def _granted(call: SystemCall, lease: LeaseRow, wanted: timedelta) -> timedelta:

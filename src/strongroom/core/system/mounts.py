@@ -27,7 +27,7 @@ from strongroom.core.records import LEASES, MOUNTS, Mount
 from strongroom.core.request import SystemCall
 from strongroom.core.revocation import expire_leases, expire_tokens, wipe
 from strongroom.core.server import Server
-from strongroom.core.system.bindings import check_mount, check_unbound
+from strongroom.core.system.bindings import check_mount, check_unbound, check_whole
 from strongroom.core.system.first import cubbyhole, new_mount
 from strongroom.core.system.mount_settings import (
     AUTH,
@@ -42,6 +42,7 @@ from strongroom.core.system.mount_settings import (
     shown_tuning,
 )
 from strongroom.core.views import Live
+from strongroom.identity.policy.capability import Operation
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
 from strongroom.storage.guard import Broken
 from strongroom.storage.records import CELLS
@@ -115,6 +116,7 @@ class MountRoutes:
         taken = _conflict([*_paths(rows), *_changed(broken)], to)
         if taken is not None:
             raise InputError("", f'path already in use at "{taken}"')
+        await check_whole(self._server, call, source, Operation.UPDATE)
         await check_mount(self._server, call, source, to)
         call.transaction.delete(MOUNTS, source)
         call.transaction.put(MOUNTS, replace(row, path=to))
@@ -254,6 +256,7 @@ class _Table:
         if not self._prefix and path.startswith(PROTECTED) and not isinstance(row, Broken):
             raise InputError("", f'cannot unmount "{path}"')
         await check_mount(self._server, call, path)
+        await check_whole(self._server, call, path, Operation.DELETE)
         if isinstance(row, Broken):
             self._put_right(call, path)
             return
@@ -294,6 +297,7 @@ class _Table:
         if row is None:
             raise InputError("", f'tune of path "{path}" failed: no mount entry found')
         await check_mount(self._server, call, path)
+        await check_whole(self._server, call, path, Operation.UPDATE)
         if "environment" in {**row.options, **(given.options or {})}:
             check_unbound(call)
         if path == TOKENS_OWN:

@@ -53,7 +53,9 @@ class Decision:
     pagination_limit: int = 0
     keys_filter: KeysFilter | None = None
     control: ControlGroup | None = None  # who must say yes before it is served
-    granted: bool = False  # by a grant, and not by policies of one's own
+    granted: bool = False  # by a grant
+    granted_until: datetime | None = None  # when that is over
+    standing: bool = False  # granted, and policies of one's own allow it as well
 
 
 class Acl:

@@ -17,13 +17,19 @@ from strongroom.identity.policy.capability import Capability, Operation
 
 
 class Lending(Acl):
-    """What policies give, and what is `granted` beside them from `good_from` on."""
+    """What policies give, and what is `granted` beside them from `good_from` on.
 
-    def __init__(self, own: Acl, granted: Acl, good_from: datetime) -> None:
+    `ends` says when each grant is over, by the name that its rules bear.
+    """
+
+    def __init__(
+        self, own: Acl, granted: Acl, good_from: datetime, ends: Mapping[str, datetime]
+    ) -> None:
         super().__init__(own.merged, good_until=own.good_until, everything=own.everything)
         self.own, self._lent = own, granted
         self.granted = granted
         self.good_from = good_from
+        self._ends = dict(ends)
 
     def decide(
         self,
@@ -50,4 +56,6 @@ class Lending(Acl):
     def _joined(self, own: Decision, lent: Decision) -> Decision:
         if not lent.allowed or own.capabilities & Capability.DENY:
             return own
-        return replace(lent, sudo=own.sudo, granted=True)
+        names = (rule.partition("#")[0] for rule in lent.rules)
+        until = max((self._ends[name] for name in names if name in self._ends), default=None)
+        return replace(lent, sudo=own.sudo, granted=True, granted_until=until, standing=own.allowed)
