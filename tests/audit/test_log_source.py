@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -280,3 +281,22 @@ class TestAddresses:
     def test_anything_else_is_refused(self, where: str) -> None:
         with pytest.raises(InputError):
             open_source(where)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "tile").mkdir()
+    os.mkfifo(tmp_path / "checkpoint")
+    source = DirectorySource(tmp_path)
+
+    for path in ("checkpoint", "tile"):
+        with pytest.raises(UpstreamError, match=path):
+            source.read(path)
+
+
+def test_a_server_that_takes_too_long_is_left(
+    source: HttpSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strongroom.audit.log_source._WHOLE_SECONDS", -1.0)
+
+    with pytest.raises(UpstreamError, match="it takes too long"):
+        source.read("checkpoint")

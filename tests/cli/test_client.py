@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -41,6 +42,24 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
         server.shutdown()
 
 
+@contextmanager
+def dribbling() -> Iterator[str]:
+    """Serve an answer a byte at a time, each soon enough."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            peer, _ = listener.accept()
+            with peer, suppress(OSError):
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                while not done.wait(0.02):
+                    peer.sendall(b"a")
+
+        done = Event()
+        Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        done.set()
+
+
 def client(address: str) -> Client:
     return Client(Target(address=address, timeout=5), Secret("s.token"))
 
@@ -48,6 +67,70 @@ def client(address: str) -> Client:
 def ask(address: str, path: str = "x") -> Any:
     with closing(client(address)) as asked:
         return asked.get(path)
+
+
+class TestStrangeAnswers:
+    @pytest.mark.parametrize("status", [301, 302, 303])
+    def test_a_redirect_that_is_not_followed_is_said(self, status: int) -> None:
+        elsewhere = {"Location": "file:///etc/passwd"}
+
+        with (
+            answering(status, b"", **elsewhere) as address,
+            pytest.raises(UnreachableError, match="redirects elsewhere"),
+        ):
+            ask(address)
+
+    @pytest.mark.parametrize(
+        ("body", "kind"),
+        [
+            (b"<html>", "text/html"),
+            (b"[1]", "application/json"),
+            (b'"x"', "application/json"),
+            (b"{", "application/json"),
+        ],
+    )
+    def test_what_is_no_answer_of_such_a_server_is_said(self, body: bytes, kind: str) -> None:
+        with (
+            answering(200, body, **{"Content-Type": kind}) as address,
+            pytest.raises(CommandError, match="does not answer as a Vault-compatible server"),
+        ):
+            ask(address)
+
+    @pytest.mark.parametrize("command", [("status",), ("kv", "get", "secret/a")])
+    def test_no_command_takes_it_for_a_defect(
+        self, command: tuple[str, ...], nowhere: Shell
+    ) -> None:
+        for status, kind in ((302, "text/html"), (200, "text/html"), (200, "application/json")):
+            with answering(status, b"[]", **{"Content-Type": kind}) as address:
+                done = nowhere(*command, "--address", address)
+
+            assert done.code != 0
+            assert "defect" not in done.err
+            assert address in done.err
+
+    def test_an_answer_without_an_end_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("strongroom.cli.client._LARGEST", 1000)
+
+        with (
+            answering(200, b"a" * 2000) as address,
+            pytest.raises(CommandError, match="does not end"),
+        ):
+            ask(address)
+
+    def test_an_answer_that_dribbles_is_left(self) -> None:
+        with (
+            dribbling() as address,
+            closing(Client(Target(address=address, timeout=0.2), None)) as asked,
+            pytest.raises(UnreachableError, match="did not answer in time"),
+        ):
+            asked.get("x")
+
+    def test_an_answer_that_is_cut_short_is_none(self) -> None:
+        with (
+            answering(200, b"a", **{"Content-Length": "2"}) as address,
+            pytest.raises(UnreachableError, match="cannot be reached"),
+        ):
+            ask(address)
 
 
 class TestTls:
@@ -152,10 +235,6 @@ class TestAnswers:
             pytest.raises(RefusedError, match="is sealed; open it with `strongroom unseal`"),
         ):
             ask(address)
-
-    def test_a_body_that_is_no_json_is_no_data(self) -> None:
-        with answering(200, b"{") as address:
-            assert ask(address) is None
 
     def test_a_redirect_is_followed_once_and_to_the_same_scheme(self) -> None:
         with (

@@ -81,7 +81,7 @@ class TestGet:
         assert "`strongroom secrets list`" in done.err
         assert "`strongroom token capabilities PATH`" in done.err
 
-    def test_what_could_move_the_cursor_is_escaped_on_a_terminal_and_kept_in_a_pipe(
+    def test_what_could_move_the_cursor_is_escaped_but_for_a_field_in_a_pipe(
         self, shell: Shell, vault: OpenBao, secret: str
     ) -> None:
         vault.ask(
@@ -89,7 +89,9 @@ class TestGet:
         )
 
         assert "  a   x\\x1b[2Jy\n  b   1\n      2\n" in shell.terminal("kv", "get", secret).out
-        assert "x\x1b[2Jy" in shell.process("kv", "get", secret).out
+        assert "x\\x1b[2Jy" in shell.process("kv", "get", secret).out
+        assert shell.process("kv", "get", "-field", "a", secret).out == "x\x1b[2Jy"
+        assert "x\\x1b[2Jy" in shell.terminal("kv", "get", "-field", "a", secret).out
 
 
 class TestPut:

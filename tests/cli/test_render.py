@@ -107,6 +107,33 @@ class TestTables:
 
         assert "x\\x1b[31my" in screen.shown()
 
+    @pytest.mark.parametrize("hostile", ["\x1b[2J", "\x9b2J", "\u202e", "\x07", "\r", "\u2066"])
+    def test_nothing_moves_the_cursor_or_turns_text_around(self, hostile: str) -> None:
+        output = Output("table", no_color=True)
+
+        with redirect_stdout(Screen()) as screen:
+            output.fields({f"a{hostile}": hostile})
+            output.table(("a",), [(f"b{hostile}",)])
+            output.title(hostile, hostile)
+            output.raw(hostile)
+            output.json({hostile: hostile})
+        with redirect_stdout(io.StringIO()) as pipe:
+            output.fields({f"a{hostile}": hostile})
+            output.table(("a",), [(f"b{hostile}",)])
+            output.title(hostile, hostile)
+
+        assert hostile not in screen.shown().replace("\r\n", "\n")
+        assert hostile not in pipe.getvalue()
+
+    def test_one_value_in_a_pipe_is_what_it_is(self) -> None:
+        output = Output("table", no_color=True)
+
+        with redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) as pipe:
+            output.raw("a\x1b[2J\u202e", newline=False)
+            pipe.flush()
+
+        assert pipe.buffer.getvalue().decode() == "a\x1b[2J\u202e"  # type: ignore[attr-defined]
+
     def test_a_terminal_of_ascii_gets_ascii(self) -> None:
         output = Output("table", no_color=True)
 

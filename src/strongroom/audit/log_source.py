@@ -8,8 +8,11 @@ Trust  None. A source returns whatever it likes, bounded in size; `strongroom.au
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
+from stat import S_ISREG
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection, HTTPResponse
 
 MAX_FILE_BYTES: Final = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
-_TIMEOUT_SECONDS: Final = 30.0
+_TIMEOUT_SECONDS: Final = 30.0  # for each piece
+_WHOLE_SECONDS: Final = 120.0  # for a file, which has 16 MiB at most
+_PIECE: Final = 2**16
 _HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "strongroom-log-reader"}
 
 
@@ -55,12 +60,19 @@ class DirectorySource:
     def read(self, path: str) -> bytes | None:
         """Return the file, cut behind the largest size that one can have."""
         try:
-            with (self._root / path).open("rb") as file:
+            with open(self._root / path, "rb", opener=_at_once) as file:
+                if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise UpstreamError(f"{path} is no regular file")
                 return file.read(MAX_FILE_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as problem:
             raise UpstreamError(f"{path} cannot be read: {problem.strerror}") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever might write to a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class HttpSource:
@@ -83,8 +95,8 @@ class HttpSource:
         """Return what the server answers; only 200 and 404 are answers."""
         try:
             response = self._get(path)
-            body = response.read(MAX_FILE_BYTES + 1)
-            if response.read(1):
+            body = _body(response)
+            if len(body) > MAX_FILE_BYTES:
                 self._connection.close()
         except _failures() as problem:
             self._connection.close()
@@ -125,6 +137,18 @@ def _connection(scheme: str, host: str, port: int | None, ca_file: Path | None) 
     except OSError:  # of which SSLError is one
         raise InputError("ca_file", f"no certificate can be read from {ca_file}") from None
     return HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=context)
+
+
+def _body(response: HTTPResponse) -> bytes:
+    """Read a file, one byte past the largest at most; TimeoutError where it takes too long."""
+    parts, left, began = list[bytes](), MAX_FILE_BYTES + 1, monotonic()
+    while left and (part := response.read1(min(left, _PIECE))):
+        parts.append(part)
+        left -= len(part)
+        if monotonic() - began > _WHOLE_SECONDS:
+            raise TimeoutError("it takes too long")
+    response.close()  # the connection is free for the next request
+    return b"".join(parts)
 
 
 def _failures() -> tuple[type[Exception], ...]:

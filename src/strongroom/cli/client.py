@@ -2,7 +2,8 @@
 
 Vault  The headers `X-Vault-Token`, `X-Vault-Namespace`, `X-Vault-Wrap-TTL`, `X-Vault-Request`.
 Order  A request that is refused for want of a fresh factor is sent once more after `steps_up`.
-Units  Timeouts are in seconds.
+Units  Timeouts are in seconds. One is for each piece of an answer; behind it the whole must come
+       at some pace, and end.
 Trust  The server's certificate is always verified, against the system's authorities or the file
        given; nothing switches that off. Without TLS nothing is sent but to this machine. What
        the server says is shown without control characters. One redirect is followed, as a
@@ -16,9 +17,16 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from ipaddress import ip_address
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -34,6 +42,10 @@ NO_TOKEN: Final = "nobody is logged in: `strongroom login`, or set STRONGROOM_TO
 _OWN: Final = "auth/token/lookup-self"
 _FACTOR: Final = "a fresh factor is needed here"
 _LOGIN: Final = "/login"
+_WHERE: Final = "is the address right (--address, STRONGROOM_ADDR)?"
+_LARGEST: Final = 2**30  # bytes of an answer; a pack may be large
+_SLOWEST: Final = 16 * 1024  # bytes a second, once an answer takes longer than the timeout
+_PIECE: Final = 2**16
 _REDIRECTS: Final = frozenset({307, 308})
 
 Query = Mapping[str, str | int]
@@ -74,12 +86,12 @@ class Client:
 
     def get(self, path: str, query: Query | None = None, *, wrapped: bool = True) -> Any:
         """Read a path below `/v1/` and return its JSON; wrapped only if that is asked and meant."""
-        return self.send("GET", path, query=query, wrapped=wrapped).data
+        return self._json(self.send("GET", path, query=query, wrapped=wrapped))
 
     def list(self, path: str, query: Query | None = None) -> list[str]:
         """Return the names below a path; none where there is nothing."""
         try:
-            found = self.send("LIST", path, query=query).data
+            found = self._json(self.send("LIST", path, query=query))
         except RefusedError as refused:
             if refused.status == 404 and not _errors(refused.body):
                 return []
@@ -88,11 +100,18 @@ class Client:
 
     def post(self, path: str, body: object = None) -> Any:
         """Write to a path and return the JSON that came back, None for an empty answer."""
-        return self.send("POST", path, {} if body is None else body).data
+        return self._json(self.send("POST", path, {} if body is None else body))
 
     def delete(self, path: str) -> Any:
         """Delete a path."""
-        return self.send("DELETE", path).data
+        return self._json(self.send("DELETE", path))
+
+    def _json(self, reply: Reply) -> Any:
+        if reply.raw and not isinstance(reply.data, dict):
+            raise CommandError(
+                f"{self.address} does not answer as a Vault-compatible server does", _WHERE
+            )
+        return reply.data
 
     def send(  # noqa: PLR0913  what an HTTP request has
         self,
@@ -108,8 +127,8 @@ class Client:
         """Send one request to `/v1/{path}`.
 
         Raises `RefusedError` for a status of 400 and above that is not `accepted`,
-        `UnreachableError` where no answer came, and `CommandError` for a server that cannot be
-        trusted with a token.
+        `UnreachableError` where no answer came or it lies elsewhere, and `CommandError` for a
+        server that cannot be trusted with a token.
         """
         text = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type} if text is not None else {}
@@ -126,6 +145,8 @@ class Client:
             )
         if reply.status >= 400 and reply.status not in accepted:
             raise _refused(path, reply, anonymous=self.anonymous)
+        if 300 <= reply.status < 400:
+            raise UnreachableError(f"{self.address} redirects elsewhere", "use its own address")
         return reply
 
     def fetch(
@@ -181,7 +202,10 @@ class Client:
         try:
             self._connection.request(method, target, body=body, headers=dict(headers))
             response = self._connection.getresponse()
-            return response, response.read()
+            return response, _body(response, self._target.timeout)
+        except _TooLargeError:
+            self.close()
+            raise CommandError(f"the answer of {self.address} does not end", _WHERE) from None
         except (OSError, HTTPException) as problem:
             self.close()
             raise _unreachable(self.address, problem) from None
@@ -205,6 +229,26 @@ class Client:
             raise UnreachableError(f"{self.address} redirects elsewhere", "use its own address")
         self._parts = parts._replace(path="", query="", fragment="")
         self.close()
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+def _body(response: HTTPResponse, patience: float) -> bytes:
+    """Read a body; TimeoutError for one that comes slower than any link behind `patience`."""
+    parts, size, began = list[bytes](), 0, monotonic()
+    while part := response.read1(_PIECE):
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST:
+            raise _TooLargeError
+        if (waited := monotonic() - began) > patience and size < waited * _SLOWEST:
+            raise TimeoutError
+    if response.length:
+        raise IncompleteRead(b"", response.length)
+    response.close()  # the connection is free for the next request
+    return b"".join(parts)
 
 
 def _address(text: str) -> SplitResult:

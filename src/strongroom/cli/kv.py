@@ -19,7 +19,7 @@ from strongroom.cli.errors import CommandError, RefusedError
 from strongroom.cli.generic import show_names, written
 from strongroom.cli.kv_metadata import history, metadata
 from strongroom.cli.kv_paths import Place
-from strongroom.cli.render import when
+from strongroom.cli.render import shown, when
 from strongroom.cli.replies import pick, show, warn
 from strongroom.cli.session import Session
 
@@ -109,7 +109,7 @@ def _show(session: Session, place: Place, reply: dict[str, Any]) -> None:
         detail = f"version {about['version']}, {when(about['created_time'])}"
         session.output.title(str(place), detail)
         for name, value in (about.get("custom_metadata") or {}).items():
-            session.output.line(f"  {session.output.dim(f'{name}: {session.output.safe(value)}')}")
+            session.output.line(f"  {session.output.dim(shown(f'{name}: {value}'))}")
         values = reply["data"]["data"]
     session.output.line()
     session.output.fields(values)

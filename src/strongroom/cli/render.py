@@ -3,8 +3,9 @@
 Order  Answers go to the standard output, remarks to the standard error, so that what is piped
        holds nothing else. A state is a shape and a word; colour only repeats it, on a terminal
        that has it, and never where NO_COLOR is set.
-Trust  On a terminal, control characters of a value are shown escaped; in a pipe a value is
-       what it is.
+Trust  Control characters of a value, and those that turn text around, are shown escaped: on a
+       terminal always, in fields and tables everywhere. In a pipe one value by itself, a policy
+       and JSON are what they are.
 """
 
 from __future__ import annotations
@@ -49,31 +50,36 @@ class Output:
     # ------------------------------------------------------------------------------- answers
 
     def json(self, value: Any) -> None:
-        """Print a value as JSON."""
-        self.line(json.dumps(value, indent=2, ensure_ascii=False))
+        """Print a value as JSON; on a terminal with what would move its cursor as escapes."""
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        if sys.stdout.isatty() and not text.replace("\n", "").isprintable():
+            text = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+        self.line(text)
 
     def line(self, text: str = "", *, flush: bool = False) -> None:
         """Print a line as it is."""
         print(_encodable(text, sys.stdout), file=sys.stdout, flush=flush)
 
     def raw(self, value: Any, *, newline: bool | None = None) -> None:
-        """Print one value by itself: text as it is, anything else as JSON.
+        """Print one value by itself: text as it is in a pipe, anything else as JSON.
 
         Unless `newline` says, one follows on a terminal and not in a pipe, as with Vault's CLI.
         """
         newline = sys.stdout.isatty() if newline is None else newline
-        sys.stdout.write(_encodable(as_text(value) + ("\n" if newline else ""), sys.stdout))
+        text = self.safe(as_text(value)) + ("\n" if newline else "")
+        sys.stdout.write(_encodable(text, sys.stdout))
 
     def title(self, text: str, detail: str = "") -> None:
         """Print what the following fields are of."""
-        self.line(self.style(text, bold=True) + (f"   {self.dim(detail)}" if detail else ""))
+        detail = f"   {self.dim(shown(detail))}" if detail else ""
+        self.line(self.style(shown(text), bold=True) + detail)
 
     def fields(self, values: Mapping[str, Any], *, indent: int = 2) -> None:
         """Print names and values, the values aligned; several lines stay under each other."""
         width = max(map(len, values), default=0)
         for name, value in values.items():
-            first, *more = self.safe(as_text(value)).split("\n")
-            lead = " " * indent + self.dim(name.ljust(width)) + "   "
+            first, *more = shown(as_text(value)).split("\n")
+            lead = " " * indent + self.dim(shown(name).ljust(width)) + "   "
             self.line((lead + first).rstrip())
             for line in more:
                 self.line((" " * (indent + width + 3) + line).rstrip())
@@ -82,7 +88,7 @@ class Output:
         self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "nothing here"
     ) -> None:
         """Print rows under headings, wrapped to the terminal; whole lines in a pipe."""
-        cells = [[self.safe(as_text(cell)) for cell in row] for row in rows]
+        cells = [[shown(as_text(cell)) for cell in row] for row in rows]
         if not cells:
             self.note(empty)
         elif sys.stdout.isatty():
@@ -167,12 +173,17 @@ class Output:
 
     def safe(self, text: str) -> str:
         """Escape what could move the cursor, where there is one."""
-        if not sys.stdout.isatty():
-            return text
-        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+        return shown(text) if sys.stdout.isatty() else text
 
     def _styled(self) -> bool:
         return sys.stdout.isatty() and not self._no_color
+
+
+def shown(text: str) -> str:
+    """Escape what moves a terminal's cursor or turns text around: a pipe may end on one too."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def cell(mark: Mark, word: str) -> str:
