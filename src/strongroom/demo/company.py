@@ -132,6 +132,11 @@ def policies() -> dict[str, str]:
             rule(f"auth/{one.mount}/role/{one.name}/secret-id", "update") for one in WORKLOADS
         )
         + rule("strongroom/registrations", "create", "update", "list")
+        + rule("strongroom/changes", "create", "update")
+        + rule("strongroom/changes/emergency", "update")
+        + rule("strongroom/changes/+/apply", "update")
+        + rule("strongroom/changes/+/approve", "update")
+        + rule("sys/policies/acl/developer", "read", "create", "update")
         + rule("strongroom/documents/+/propose", "update")
         + rule("strongroom/training/completions", "update"),
         "staff": rule("strongroom/documents/+", "read")
@@ -166,6 +171,9 @@ def policies() -> dict[str, str]:
         + rule("strongroom/requests/+", "read")
         + rule("strongroom/requests/+/approve", "update")
         + rule("strongroom/requests/+/deny", "update")
+        + rule("strongroom/change-rules/developers", "create", "update")
+        + rule("strongroom/changes/+", "read")
+        + rule("strongroom/changes/+/approve", "update")
         + rule("strongroom/documents/+", "create", "update")
         + rule("strongroom/documents/proposals/+/approve", "update")
         + rule("strongroom/training/courses/+", "create", "update")

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from strongroom.demo.company import END, START
 from strongroom.demo.scenes import (
     access,
+    changing,
     compliance,
     custodians,
     expiry,
@@ -50,6 +51,7 @@ HAPPENS: Mapping[date, Scene] = {
     date(2026, 3, 11): no_secret.RETIRED,
     date(2026, 3, 12): compliance.PARTED,
     date(2026, 3, 18): least_privilege.SCENE,
+    date(2026, 3, 19): changing.SCENE,
     date(2026, 3, 25): renewal.SCENE,
 }
 
