@@ -35,11 +35,16 @@ class MayNotDecideError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Vouching:
-    """Who else could be behind a decision: by its sign-in, its factor, or in any other way."""
+    """Who else could be behind a decision: by its sign-in, its factor, or in any other way.
+
+    `policies` are the token's own, and `path` is where they let it decide.
+    """
 
     helped_by: tuple[str, ...] = ()
     enrolled_by: tuple[str, ...] = ()
     could_be: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    path: str = ""
 
 
 NOBODY_ELSE = Vouching()

@@ -95,7 +95,7 @@ class Asking:
     async def deny(self, call: SystemCall, given: Decision) -> dict[str, object]:
         """Deny it, which ends it."""
         row = await there(call, given.id, self.kind)
-        await say_no(call, row, given)
+        await say_no(self.server, call, row, given, await self.ground(call))
         store(call, replace(row, state=DENIED, decided_at=call.now))
         return {"id": row.id, "state": DENIED}
 

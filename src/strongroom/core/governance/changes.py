@@ -324,7 +324,7 @@ class ChangeRoutes:
         writes = await writes_of(call, row)
         call.details["emergency"] = change_of(row).emergency
         call.details["writes_applied"] = sum(each.applied_at is not None for each in writes)
-        await say_no(call, row, given)
+        await say_no(self._server, call, row, given, await self._ground(call, writes))
         store(call, replace(row, state=DENIED, decided_at=call.now, entry=None))
         return Reply({"id": row.id, "state": DENIED})
 

@@ -2,7 +2,8 @@
 
 Order   A proposal is pending until it is decided, withdrawn or over; each approval, and what comes
         of the last one needed, is one transaction with its entry. A decision names the revision
-        that it is on: to edit a proposal voids what was said of it. One denial ends it.
+        that it is on: to edit a proposal voids what was said of it. One denial ends it, by
+        somebody who could approve it as well.
 Trust   Who asks is a registered, active person, signed in as themselves. Who decides is another
         (`identity.deciding`), judged with all who approved before (`governance.approving`).
 """
@@ -24,6 +25,7 @@ from strongroom.core.server import Server
 from strongroom.identity.deciding import (
     NOBODY_ELSE,
     MayNotDecideError,
+    Vouching,
     check_decider,
     known_as,
     vouching,
@@ -53,8 +55,10 @@ from strongroom.identity.governance.records import (
     state_of,
 )
 from strongroom.identity.people import active_person
+from strongroom.identity.policy.capability import Operation
 from strongroom.identity.records import WORKLOADS
-from strongroom.identity.standing import end_of, living
+from strongroom.identity.standing import end_of, identity_of, living, standing_of
+from strongroom.identity.tokens import kept
 from strongroom.sdk.engine import Help
 from strongroom.storage.transaction import Transaction
 
@@ -232,37 +236,74 @@ async def say_yes(
     server: Server, call: SystemCall, row: Proposal, given: Decision, ground: Ground
 ) -> Judged:
     """Note an approval, and return what all of them come to with it."""
-    await opened(call, row, given)
-    who = await decider(call, row)
-    if who in ground.makers:
-        raise DeniedError(f"permission denied: {MADE_IT}", logged=MADE_IT)
-    tx = call.transaction
-    before = await approvals_of(tx, row)
-    graph = await server.views.graph(tx)
-    groups = await groups_of(tx, who, graph)
-    if not has_place((*ground.rules, *row.rules), groups):
-        raise DeniedError(f"permission denied: {NO_PLACE.replace('them', 'you')}", logged=NO_PLACE)
-    judged = await judge(
-        tx, row, before, ground.rules, makers=ground.makers, graph=graph, now=call.now
-    )
+    who = await _with_standing(server, call, row, given, ground)
+    before = await approvals_of(call.transaction, row)
+    judged = await _judged(server, call, row, before, ground)
     if who in judged.counting:
         raise InputError("", "you approved it already")
     mine = _approval(call, row, who, APPROVE, given)
-    tx.put(APPROVALS, mine)
+    call.transaction.put(APPROVALS, mine)
     others = [each for each in before if each.approver != who]
-    judged = await judge(
-        tx, row, [*others, mine], ground.rules, makers=ground.makers, graph=graph, now=call.now
-    )
+    judged = await _judged(server, call, row, [*others, mine], ground)
     note_judged(call, ground.rules, judged)
     return judged
 
 
-async def say_no(call: SystemCall, row: Proposal, given: Decision) -> str:
-    """Note a denial, which ends it; return whose."""
-    await opened(call, row, given)
-    who = await decider(call, row)
+async def say_no(
+    server: Server, call: SystemCall, row: Proposal, given: Decision, ground: Ground
+) -> str:
+    """Note a denial, which ends it; return whose. Who could not approve it does not deny it."""
+    who = await _with_standing(server, call, row, given, ground)
     call.transaction.put(APPROVALS, _approval(call, row, who, DENY, given))
     return who
+
+
+async def _with_standing(
+    server: Server, call: SystemCall, row: Proposal, given: Decision, ground: Ground
+) -> str:
+    """Return who decides: somebody for whom a rule has a place, and who did not make it."""
+    await opened(call, row, given)
+    who = await decider(call, row)
+    if who in ground.makers:
+        raise DeniedError(f"permission denied: {MADE_IT}", logged=MADE_IT)
+    graph = await server.views.graph(call.transaction)
+    groups = await groups_of(call.transaction, who, graph)
+    if not has_place((*ground.rules, *row.rules), groups):
+        raise DeniedError(f"permission denied: {NO_PLACE.replace('them', 'you')}", logged=NO_PLACE)
+    return who
+
+
+async def _judged(
+    server: Server, call: SystemCall, row: Proposal, said: Sequence[Approval], ground: Ground
+) -> Judged:
+    """Judge approvals as of this call."""
+    graph = await server.views.graph(call.transaction)
+
+    async def may(person: str, approval: Approval) -> bool:
+        return await _still_may(server, call, person, approval)
+
+    return await judge(
+        call.transaction,
+        row,
+        said,
+        ground.rules,
+        makers=ground.makers,
+        may=may,
+        graph=graph,
+        now=call.now,
+    )
+
+
+async def _still_may(server: Server, call: SystemCall, person: str, approval: Approval) -> bool:
+    """Say whether somebody's policies, of now, let them approve where they did."""
+    tx, told = call.transaction, approval.vouching
+    standing = await standing_of(tx, person, await server.views.graph(tx))
+    if standing is None:
+        return False
+    who = await identity_of(tx, standing.entity, standing.belonging)
+    names = kept((*told.policies, *standing.policies))
+    acl, _ = await server.views.acl(tx, names, who, call.now)
+    return acl.grants(told.path, Operation.UPDATE).allowed
 
 
 def _approval(call: SystemCall, row: Proposal, who: str, verdict: str, given: Decision) -> Approval:
@@ -272,9 +313,17 @@ def _approval(call: SystemCall, row: Proposal, who: str, verdict: str, given: De
         approver=who,
         verdict=verdict,
         because=given.because,
-        vouching=NOBODY_ELSE if call.session is None else vouching(call.session),
+        vouching=_vouching(call),
         at=call.now,
     )
+
+
+def _vouching(call: SystemCall) -> Vouching:
+    session = call.session
+    if session is None:
+        return NOBODY_ELSE
+    told = vouching(session)
+    return replace(told, policies=session.token.policies, path=call.request.path)
 
 
 def note_judged(call: SystemCall, rules: Sequence[InForce], judged: Judged) -> None:
@@ -305,12 +354,8 @@ async def shown(
     server: Server, call: SystemCall, row: Proposal, ground: Ground
 ) -> dict[str, object]:
     """Return a proposal with its approvals, and which places are filled."""
-    tx = call.transaction
-    graph = await server.views.graph(tx)
-    said = await approvals_of(tx, row)
-    judged = await judge(
-        tx, row, said, ground.rules, makers=ground.makers, graph=graph, now=call.now
-    )
+    said = await approvals_of(call.transaction, row)
+    judged = await _judged(server, call, row, said, ground)
     names = [rule.name for rule in ground.rules for _ in rule.needs]
     return {
         **brief(row, call.now),

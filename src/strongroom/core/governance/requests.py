@@ -347,7 +347,7 @@ class RequestRoutes:
         """Deny it. A grant that had begun ends now."""
         row = await there(call, given.id, ACCESS)
         _note(call, access_of(row))
-        who = await say_no(call, row, given)
+        who = await say_no(self._server, call, row, given, await self._ground(call, row))
         if row.outcome:
             await end_grant(call, row.outcome, who, "its request was denied")
         row = replace(row, state=DENIED, decided_at=call.now)

@@ -2,7 +2,9 @@
 
 Each approval counts for as long as its giver is an active person, is in the group whose place they
 fill (through groups in groups, by id), and is none of those who asked, nor anybody who could be
-one (`identity.deciding`), nor who made what is asked for. Two names of one person are one.
+one (`identity.deciding`), nor who made what is asked for. Two names of one person are one. Their
+policies let them approve it still: those of their entity and groups as they are, and those that
+their login gave them then, as these read now.
 
 Order   All is read in the transaction of the decision, whose commit checks that it is still so:
         of an approval and a revocation that come at once, the later sees the earlier.
@@ -12,7 +14,7 @@ Trust   Both what the rules need now, and what they needed when the proposal was
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,6 +30,7 @@ from strongroom.storage.transaction import Transaction
 MADE_IT = "who made what is asked for does not approve it"
 TWICE = "it is the same person as another approver"
 NO_PLACE = "no rule has a place for them"
+NO_RIGHT = "their policies let them approve it no more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +55,14 @@ async def judge(  # noqa: PLR0913 - what is judged, by which rules, and as of wh
     rules: Sequence[InForce],
     *,
     makers: Collection[str],
+    may: Callable[[str, Approval], Awaitable[bool]],
     graph: Graph,
     now: datetime,
 ) -> Judged:
-    """Judge the approvals of a proposal's present text. `makers` made what it is of."""
+    """Judge the approvals of a proposal's present text.
+
+    `makers` made what it is of; `may` says whether policies let an entity approve it still.
+    """
     counting: dict[str, frozenset[str]] = {}
     why_not: dict[str, str] = {}
     for each in approvals:
@@ -68,6 +75,9 @@ async def judge(  # noqa: PLR0913 - what is judged, by which rules, and as of wh
             continue
         if person in counting:
             why_not[each.approver] = TWICE
+            continue
+        if not await may(person, each):
+            why_not[each.approver] = NO_RIGHT
             continue
         groups = await groups_of(tx, person, graph)
         if not has_place((*rules, *proposal.rules), groups):
