@@ -23,6 +23,14 @@ from strongroom.evidence.identity_facts import IdentityFacts
 from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.times import time_of
 from strongroom.evidence.verify import ran
+from strongroom.identity.governance.break_glass import CASES, Case
+from strongroom.identity.governance.break_glass import state_of as state_of_case
+from strongroom.identity.governance.campaigns import (
+    CAMPAIGNS,
+    LINE_DECISIONS,
+    LINES,
+    state_of_line,
+)
 from strongroom.identity.governance.documents import ACKNOWLEDGEMENTS
 from strongroom.identity.governance.exceptions import EXCEPTIONS
 from strongroom.identity.governance.exceptions import state_of as state_of_exception
@@ -342,6 +350,52 @@ async def _duties(sources: Sources, _: Period) -> AsyncIterator[Row]:
         }
 
 
+async def _cases(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    now = sources.server.clock.now()
+    async for case in _every_case(sources):
+        yield {
+            "id": case.id,
+            "drill": "yes" if case.drill else "no",
+            "holder": case.holder,
+            "reason": case.reason,
+            "of": ", ".join((*case.paths, *case.groups)),
+            "notified": ", ".join(case.notified),
+            "opened": rfc3339(case.opened_at),
+            "ended": rfc3339(case.ends_at),
+            "extended_by": ", ".join(each.by for each in case.extensions),
+            "closed": _when(case.closed_at),
+            "done": case.done,
+            "secrets": case.touched,
+            "reviewed": _when(case.reviewed_at),
+            "reviewer": case.reviewer,
+            "verdict": case.verdict,
+            "findings": "; ".join(case.findings),
+            "state": state_of_case(case, now),
+            "entry": -1 if case.entry is None else case.entry,
+        }
+
+
+async def _every_case(sources: Sources) -> AsyncIterator[Case]:
+    tx = Transaction(sources.server.database, sources.server.barrier)
+    for case in (await tx.examine(CASES, order="id"))[0]:
+        yield case
+
+
+async def _drills(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    async for case in _every_case(sources):
+        if not case.drill:
+            continue
+        took = None if case.first_read_at is None else case.first_read_at - case.opened_at
+        yield {
+            "scenario": f"break-glass, by the rule {case.rule}",
+            "who": case.holder,
+            "date": rfc3339(case.opened_at),
+            "measured": "" if took is None else f"{took.total_seconds():g} s to the first read",
+            "target": f"{case.target.total_seconds():g} s",
+            "entry": -1 if case.entry is None else case.entry,
+        }
+
+
 async def _exceptions(sources: Sources, _: Period) -> AsyncIterator[Row]:
     tx = Transaction(sources.server.database, sources.server.barrier)
     now = sources.server.clock.now()
@@ -367,6 +421,39 @@ async def _exceptions(sources: Sources, _: Period) -> AsyncIterator[Row]:
 
 def _when(moment: datetime | None) -> str:
     return rfc3339(moment) if moment is not None else ""
+
+
+async def _reviews(sources: Sources, _: Period) -> AsyncIterator[Row]:
+    tx = Transaction(sources.server.database, sources.server.barrier)
+    for campaign in (await tx.examine(CAMPAIGNS, order="id"))[0]:
+        said, _broken = await tx.examine(LINE_DECISIONS, campaign=campaign.id, order="line, number")
+        last = {each.line: each for each in said}
+        for line in (await tx.examine(LINES, campaign=campaign.id))[0]:
+            word = last.get(line.number)
+            yield {
+                "campaign": campaign.id,
+                "title": campaign.title,
+                "line": line.number,
+                "holder": line.holder_name,
+                "entity": line.holder,
+                "kind": line.kind,
+                "grant": line.name,
+                "policies": ", ".join(line.policies),
+                "reason": line.reason,
+                "approval": line.approval,
+                "uses": line.uses,
+                "last_use": line.last_use_at,
+                "flags": ", ".join(line.flags),
+                "state": state_of_line(word),
+                "reviewer": word.decided_by if word else "",
+                "because": word.because if word else "",
+                "decided": _when(word.decided_at) if word else "",
+                "executed": word.executed if word else "",
+                "proof": word.proof if word else "",
+                "probe": word.proof_entry if word else -1,
+                "digest": line.digest,
+                "entry": -1 if line.entry is None else line.entry,
+            }
 
 
 async def _runs(sources: Sources, period: Period) -> AsyncIterator[Row]:
@@ -460,6 +547,35 @@ POPULATIONS = (
         feeds=("T20", "T21", "T22", "T41", "T42"),
     ),
     Population(
+        id="P06",
+        title="Break-glass cases",
+        words="Every case of break-glass that was ever opened, and what became of it.",
+        columns={
+            "id": "text",
+            "drill": "text",
+            "holder": "text",
+            "reason": "text",
+            "of": "text",
+            "notified": "text",
+            "opened": "time",
+            "ended": "time",
+            "extended_by": "text",
+            "closed": "text",
+            "done": "text",
+            "secrets": "number",
+            "reviewed": "text",
+            "reviewer": "text",
+            "verdict": "text",
+            "findings": "text",
+            "state": "text",
+            "entry": "number",
+        },
+        rows=_cases,
+        counted=_in_sql("SELECT count(*) FROM break_glass_case"),
+        counts="rows of the table, counted by the database",
+        feeds=("T43", "T44"),
+    ),
+    Population(
         id="P07",
         title="Changes of policies, mounts, environments, rules and the seal",
         words=(
@@ -484,6 +600,42 @@ POPULATIONS = (
         counts="leaves that name such an event, counted without decoding them",
         codes=("secret.",),
         feeds=("T37", "T62", "T63", "T64"),
+    ),
+    Population(
+        id="P09",
+        title="Lines of access reviews",
+        words=(
+            "Every line of every access review: what somebody held when it was begun, with its "
+            "uses, who decided what on it, what was done, and the probe behind it."
+        ),
+        columns={
+            "campaign": "text",
+            "title": "text",
+            "line": "number",
+            "holder": "text",
+            "entity": "text",
+            "kind": "text",
+            "grant": "text",
+            "policies": "text",
+            "reason": "text",
+            "approval": "text",
+            "uses": "number",
+            "last_use": "text",
+            "flags": "text",
+            "state": "text",
+            "reviewer": "text",
+            "because": "text",
+            "decided": "text",
+            "executed": "text",
+            "proof": "text",
+            "probe": "number",
+            "digest": "text",
+            "entry": "number",
+        },
+        rows=_reviews,
+        counted=_in_sql("SELECT count(*) FROM review_line"),
+        counts="rows of the table, counted by the database",
+        feeds=("T33", "T38", "T39"),
     ),
     Population(
         id="P12",
@@ -525,6 +677,23 @@ POPULATIONS = (
         counts="leaves that name such an event, counted without decoding them",
         codes=ENDINGS,
         feeds=("T25", "T26", "T27", "T92"),
+    ),
+    Population(
+        id="P18",
+        title="Drills",
+        words="Every drill that was ever begun: of what, by whom, and what was measured.",
+        columns={
+            "scenario": "text",
+            "who": "text",
+            "date": "time",
+            "measured": "text",
+            "target": "text",
+            "entry": "number",
+        },
+        rows=_drills,
+        counted=_in_sql("SELECT count(*) FROM break_glass_case WHERE drill = 1"),
+        counts="rows of the table, counted by the database",
+        feeds=("T44",),
     ),
     Population(
         id="P19",

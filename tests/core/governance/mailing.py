@@ -125,7 +125,7 @@ class _Handler(socketserver.StreamRequestHandler):
             return
         self.mine.envelopes += to
         message = message_from_bytes(text, policy=policy.default)
-        self.mine.mails.append(cast("EmailMessage", message))
+        self.mine.mails.append(message)
         self._say("250 taken")
 
 
