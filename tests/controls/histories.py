@@ -14,6 +14,7 @@ from strongroom.sdk.control import ControlTest, Evidence, Item, Verdict, verdict
 from strongroom.sdk.facts.access import (
     Bearing,
     Crossing,
+    DutiesFact,
     EnvironmentFact,
     HeldRules,
     LiveToken,
@@ -42,6 +43,7 @@ from strongroom.sdk.facts.period import Period
 from strongroom.sdk.facts.probes import Answered, ListenerFact, Prober, Searched, WriteRoute
 from strongroom.sdk.facts.storage import Blob, GuardedRow, Refusal, RunRow
 from tests.controls.governance import FakeGovernance
+from tests.controls.reviews import FakeReviews
 
 EPOCH = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -164,6 +166,11 @@ class FakeAccess:
     rows: Sequence[MatrixRow] = ()
     ruled: Sequence[RuleFact] = ()
     holding: Sequence[HeldRules] = ()
+    apart: Sequence[DutiesFact] = ()
+
+    async def duties(self) -> AsyncIterator[DutiesFact]:
+        for each in self.apart:
+            yield each
 
     async def held_rules(self, left_out: Sequence[str]) -> AsyncIterator[HeldRules]:
         for each in self.holding:
@@ -339,6 +346,7 @@ def evidence(**parts: Any) -> Evidence:
         identities=parts.get("identities", FakeIdentities()),
         compliance=parts.get("compliance", FakeCompliance()),
         governance=parts.get("governance", FakeGovernance()),
+        reviews=parts.get("reviews", FakeReviews()),
         probe=parts.get("probe", FakeProbe(log)),
         places=parts.get("places", FakePlaces()),
         listeners=parts.get("listeners", FakeListeners()),

@@ -2,6 +2,7 @@
 
 from strongroom.controls import (
     access_matrix,
+    access_reviews,
     approvals_replayed,
     approver_apart,
     break_glass_cases,
@@ -11,6 +12,7 @@ from strongroom.controls import (
     decommissioned,
     deny_by_default,
     documents_approved,
+    duties_apart,
     emergency_changes,
     encrypted_storage,
     environment_isolation,
@@ -31,6 +33,7 @@ from strongroom.controls import (
     privileged_factors,
     production_reads,
     registered_first,
+    revocations_proven,
     root_tokens,
     standing_production,
     third_parties,
@@ -42,6 +45,7 @@ from strongroom.controls import (
     vendors_assessed,
     workload_credentials,
     workload_owners,
+    workload_reviews,
 )
 
 CONTROLS = (
@@ -66,15 +70,19 @@ CONTROLS = (
     leavers_knowledge.CONTROL,
     decommissioned.CONTROL,
     third_parties.CONTROL,
+    workload_reviews.CONTROL,
     access_matrix.CONTROL,
     deny_by_default.CONTROL,
     broad_grants.CONTROL,
     unused_rights.CONTROL,
+    access_reviews.CONTROL,
+    revocations_proven.CONTROL,
     standing_production.CONTROL,
     production_reads.CONTROL,
     grants_end.CONTROL,
     break_glass_cases.CONTROL,
     break_glass_drill.CONTROL,
+    duties_apart.CONTROL,
     lockout_probe.CONTROL,
     log_sequence.CONTROL,
     log_counters.CONTROL,

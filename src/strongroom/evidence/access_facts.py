@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from strongroom.core.governance.admins import duties_by
 from strongroom.core.governance.breadth import protected_areas, rules_of
 from strongroom.core.guardrails import STANDING, Guardrails
 from strongroom.core.records import MOUNTS, Mount
@@ -15,8 +16,9 @@ from strongroom.core.views import parsed
 from strongroom.identity.environments import read_environments
 from strongroom.identity.groups import read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
-from strongroom.identity.policy.capability import Capability, names
+from strongroom.identity.policy.capability import EVERYTHING, Capability, names
 from strongroom.identity.policy.document import Policy
+from strongroom.identity.policy.lending import Lending
 from strongroom.identity.policy.questions import access_matrix, reaches
 from strongroom.identity.records import (
     ALIASES,
@@ -38,6 +40,7 @@ from strongroom.sdk.facts.access import (
     Bearing,
     Cell,
     Crossing,
+    DutiesFact,
     EnvironmentFact,
     HeldRules,
     LiveToken,
@@ -263,6 +266,16 @@ class Facts:
                 merged=tuple(merged.get(entity.id, ())),
             )
 
+    async def duties(self) -> AsyncIterator[DutiesFact]:
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        for name, session in await self._holders(self._tx()):
+            await asyncio.sleep(0)
+            mine = found.setdefault(name, {})
+            for duty, paths in duties_by(_held(session.acl)).items():
+                mine[duty] = tuple(dict.fromkeys((*mine.get(duty, ()), *paths)))
+        for name, duties in found.items():
+            yield DutiesFact(subject=name, duties=duties)
+
     async def rules(self) -> AsyncIterator[RuleFact]:
         tx = self._tx()
         areas, now = await protected_areas(self.server, tx), self.server.clock.now()
@@ -270,6 +283,18 @@ class Facts:
             if not row.name.startswith(OWN):
                 for rule in rules_of(row, areas, now):
                     yield rule
+
+
+def _held(acl: Acl) -> list[tuple[str, Capability]]:
+    """Return the patterns that an ACL holds, less what is denied; a grant gives no duties."""
+    own = acl.own if isinstance(acl, Lending) else acl
+    if own.everything is not None:
+        return [("*", EVERYTHING)] if own.everything.allowed else []
+    return [
+        (each.pattern, each.capabilities)
+        for each in own.merged.values()
+        if not each.capabilities & Capability.DENY
+    ]
 
 
 def _cells(acl: Acl, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:

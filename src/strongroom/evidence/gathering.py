@@ -16,6 +16,7 @@ from strongroom.evidence.kept_runs import KeptRuns
 from strongroom.evidence.log_reading import LogReading
 from strongroom.evidence.places import SearchedPlaces
 from strongroom.evidence.probing import Probing
+from strongroom.evidence.review_facts import ReviewFacts
 from strongroom.evidence.storage_walk import StorageWalk
 from strongroom.evidence.surroundings import Surroundings
 from strongroom.sdk.control import Evidence
@@ -54,6 +55,7 @@ def gather(server: Server, log: LogReading, surroundings: Surroundings, kept: Ke
         identities=IdentityFacts(server),
         compliance=ComplianceFacts(server),
         governance=GovernanceFacts(server),
+        reviews=ReviewFacts(server),
         probe=Probing(server),
         places=SearchedPlaces(server, surroundings),
         listeners=Asked(surroundings),

@@ -25,6 +25,7 @@ from strongroom.sdk.facts.identities import Identities
 from strongroom.sdk.facts.log import Log
 from strongroom.sdk.facts.period import Period
 from strongroom.sdk.facts.probes import Listeners, Places, Probe
+from strongroom.sdk.facts.reviews import Reviews
 from strongroom.sdk.facts.storage import Storage
 
 # Requests that are committed together may stand in another order than their times; a clock that
@@ -96,6 +97,7 @@ class Evidence:
     identities: Identities
     compliance: Compliance
     governance: Governance
+    reviews: Reviews
     probe: Probe
     places: Places
     listeners: Listeners

@@ -16,6 +16,16 @@ _AREAS: Final[dict[str, tuple[Shape, ...]]] = {
 Rules = Iterable[tuple[str, Capability]]
 
 
+def duties_by(rules: Rules) -> dict[str, tuple[str, ...]]:
+    """Return the duties that these rules give, each with the patterns that do."""
+    held = list(rules)
+    found = {
+        duty: tuple(path for path, each in held if duty in duties_of([(path, each)]))
+        for duty in AREAS
+    }
+    return {duty: paths for duty, paths in found.items() if paths}
+
+
 def duties_of(rules: Rules) -> frozenset[str]:
     """Return the duties that these rules give; a rule that others hide in part gives them, too."""
     changing = [(shape(path), held) for path, held in rules if held & CHANGES]

@@ -459,6 +459,8 @@ class ReviewRoutes:
         tx.put(LINE_DECISIONS, made)
         call.details |= {"campaign": row.id, "campaign_kind": row.kind, "verdict": given.verdict}
         call.details |= {"decided_by": who, "final": final, "root": row.root}
+        if given.verdict == DEFER:
+            call.details |= {"otherwise": made.otherwise, "until": moment(made.until)}
         if given.verdict == ESCALATE:
             text = f"Line {line.number}, {line.holder_name}: {given.because}\n"
             title = f"{row.title}: a line waits for you"

@@ -23,8 +23,6 @@ BROAD: Final = ("sys/*", "auth/*", "identity/*", "strongroom/*")
 GUARDED: Final = (
     "sys/auth/+",
     "sys/auth/+/tune",
-    "sys/audit",
-    "sys/audit/+",
     "sys/remount",
     "sys/rotate",
     "sys/rotate/keyring",
@@ -49,6 +47,8 @@ def policy_text() -> str:
         "# What administrators may do: see to the server, and to who may do what. Secrets are not",
         "# among it.",
         *(f'path "{path}" {{ capabilities = {ALL} }}' for path in BROAD),
+        "# Who sets policies sees audit devices, and does not change them.",
+        'path "sys/audit" { capabilities = ["read", "list", "sudo"] }',
         "# What asks for sudo.",
         *(f'path "{path}" {{ capabilities = {WITH_SUDO} }}' for path in GUARDED),
     ]

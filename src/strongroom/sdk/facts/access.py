@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -176,6 +176,14 @@ class HeldRules:
         return (self.entity, *self.merged)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutiesFact:
+    """Which duties of `sdk.duties` somebody has, each with the patterns that give it."""
+
+    subject: str
+    duties: Mapping[str, tuple[str, ...]]
+
+
 class Access(Protocol):
     """Policies and identities, as data."""
 
@@ -197,4 +205,8 @@ class Access(Protocol):
 
     def rules(self) -> AsyncIterator[RuleFact]:
         """Give every rule of every stored policy."""
+        ...
+
+    def duties(self) -> AsyncIterator[DutiesFact]:
+        """Give everybody who can act now, with the duties that they have."""
         ...
