@@ -302,6 +302,7 @@ class Pipeline:
             if attempt.session is not None and attempt.session.limited:
                 await self._use_up(attempt, attempt.session)
             attempt.session, attempt.actor = instead.session, instead.session.actor
+            attempt.known = True
         no_route = await self._route(attempt)
         if attempt.is_open:
             raise DeniedError

@@ -21,10 +21,9 @@ GRANTED_BY: Final = (
 )
 ENDED_BY: Final = ("grant.end", "access_request.deny", "break_glass.close")
 APPROVE, DENY, END = ".approve", ".deny", "grant.end"
-HELD: Final = "control_group."  # whose requests are entries of any code: the approval says whose
 CODES: Final = (
     *("access_request.", "registration.", "change.", "document.", "exception."),
-    HELD,
+    "control_group.",
     *(END, MERGED),
 )
 
@@ -67,8 +66,6 @@ class Approvals:
         one = self.asked.setdefault(id_, Asked())
         if entry.code.endswith(APPROVE):
             one.approvals.append(entry)
-            if entry.code.startswith(HELD):
-                one.requesters |= {*names(entry, "requesters")}
             return
         if entry.code.endswith(DENY):
             one.denied = entry

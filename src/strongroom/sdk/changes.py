@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from strongroom.base.business_days import after_business_days
 from strongroom.sdk.administration import APART
 
 OPERATIONS: Final = ("write", "patch", "delete")
@@ -37,7 +38,7 @@ class Area:
 AREAS: Final[Mapping[str, Area]] = {
     "policies": Area(("sys/policies/*", "sys/policy/*")),
     "auth": Area(
-        ("auth/*", "sys/auth/*"),
+        ("auth/*", "sys/auth/*", "sys/mounts/auth/*", "sys/remount"),
         (
             *(each for each in APART if each.startswith("auth/")),
             "auth/+/login*",
@@ -95,16 +96,7 @@ def one_form(path: str) -> str:
 
 def due_after(begun: datetime, off: Collection[str], days: int = WITHIN) -> datetime:
     """Return the end of the last of so many business days after the one of a moment, in UTC."""
-    day, left = begun.astimezone(UTC).date(), days
-    while left:
-        day += timedelta(days=1)
-        left -= is_business(day, off)
-    return datetime.combine(day + timedelta(days=1), time(), UTC)
-
-
-def is_business(day: date, off: Collection[str]) -> bool:
-    """Say whether people are at work on a day."""
-    return day.weekday() < 5 and day.isoformat() not in off
+    return after_business_days(begun, days, off)
 
 
 def _in_area(name: str, path: str) -> bool:

@@ -435,6 +435,7 @@ class TestTheRules:
                 "auth/approle/role/x/policies",
                 "auth/token/roles/x",
                 "sys/auth/x",
+                "sys/mounts/auth/x/tune",
             )
             if rules.covering(path, "write")
         ]
@@ -449,7 +450,7 @@ class TestTheRules:
             if not rules.covering(path, "write")
         ]
 
-        assert (len(covered), len(free)) == (5, 4)
+        assert (len(covered), len(free)) == (6, 4)
 
     async def test_one_that_was_changed_in_the_database_covers_every_area(self) -> None:
         rules = ChangeRules([], ["changed"])
@@ -527,6 +528,14 @@ class TestAnEmergency:
         assert done.status < 300, done
         assert (own.status, between) == (403, "begun")
         assert (approved.data["state"], await text(ours)) == ("applied", NEW)
+
+    async def test_asks_for_a_fresh_key_where_nobody_switched_that_off(self, ours: Room) -> None:
+        her, _ = await two(ours)
+        await ours.ask("POST", "strongroom/step-up/rules/policies", {"enabled": True})
+
+        answer = await propose(ours, her, to="/emergency")
+
+        assert (answer.status, "security key" in answer.errors[0]) == (403, True)
 
     async def test_that_is_overdue_lets_its_author_open_no_other(self, ours: Room) -> None:
         her, his = await two(ours)

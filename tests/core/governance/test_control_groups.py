@@ -82,6 +82,9 @@ class TestARequest:
         made, again = await unwrap(ours, text), await unwrap(ours, text)
         after = await ours.ask("POST", "sys/control-group/request", {"accessor": accessor})
 
+        codes = [e["metadata"]["event_code"] for e in await ours.entries()]
+        assert codes.count("control_group.request") == 1
+        assert codes.count("secret.read") == 1
         assert (early.status, early.errors) == (400, ["Request needs further approval"])
         assert (shown.data["approved"], shown.data["request_path"]) == (False, PATH)
         assert shown.data["authorizations"] is None

@@ -26,6 +26,7 @@ from strongroom.identity.makers import stems_from
 from strongroom.identity.policy.control_group import ControlGroup, Factor
 from strongroom.identity.records import NONE
 
+HELD_BACK: Final = "control_group.request"
 CONTROL_GROUP: Final = "control-group"  # kind of the proposals that end in one request
 NOBODY: Final = "permission denied: a control group holds this, for service tokens of an entity"
 
@@ -79,7 +80,8 @@ async def hold(views: Views, wrapping: Wrapping, attempt: Attempt, group: Contro
         outcome="",
     )
     tx.put(PROPOSALS, row)
-    attempt.about |= {"control_group": row.id, "requesters": list(who)}
+    attempt.code = HELD_BACK  # nothing of what was asked for has been done yet
+    attempt.about |= {"control_group": row.id, "proposal": row.id, "requesters": list(who)}
     attempt.about["control_group_factors"] = [each.name for each in group.factors]
     info = wrap_info(issued, incoming.path, group.ttl, now, "")
     attempt.status = 200
