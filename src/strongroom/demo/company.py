@@ -154,7 +154,10 @@ def policies() -> dict[str, str]:
         + rule("strongroom/requests/+", "read", "delete")
         + rule("strongroom/requests/+/approve", "update")
         + rule("strongroom/grants/self", "list")
-        + rule("strongroom/grants/self/*", "update"),
+        + rule("strongroom/grants/self/*", "update")
+        + rule("strongroom/break-glass", "create", "update")
+        + rule("strongroom/break-glass/+", "read")
+        + rule("strongroom/break-glass/+/close", "create", "update"),
         "hotfix": "# Written in a hurry. What it grants, the guardrail of production refuses.\n"
         + rule("production/data/shop/database", "read"),
         "security": rule("auth/token/revoke-accessor", "update")
@@ -171,6 +174,10 @@ def policies() -> dict[str, str]:
         + rule("strongroom/requests/+", "read")
         + rule("strongroom/requests/+/approve", "update")
         + rule("strongroom/requests/+/deny", "update")
+        + rule("strongroom/break-glass-rules/on-call", "create", "update", "sudo")
+        + rule("strongroom/break-glass/+", "read")
+        + rule("strongroom/break-glass/+/extend", "create", "update")
+        + rule("strongroom/break-glass/+/review", "create", "update")
         + rule("strongroom/change-rules/developers", "create", "update")
         + rule("strongroom/changes/+", "read")
         + rule("strongroom/changes/+/approve", "update")

@@ -37,6 +37,8 @@ PLAIN: Final[Mapping[str, str]] = {
     "T40": "Nobody can read production whenever they like",
     "T41": "Behind each read of production by a person there is a grant",
     "T42": "What was granted for a while has ended",
+    "T43": "Who broke the glass answered for it, and what they saw was written anew",
+    "T44": "Breaking the glass works: tried",
     "T45": "Who sets the rules does not keep the log, and nobody can delete it",
     "T80": "What change rules cover was changed as somebody else approved",
     "T81": "Each emergency change was approved within three business days",

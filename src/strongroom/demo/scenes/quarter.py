@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from strongroom.demo.company import END, START
 from strongroom.demo.scenes import (
     access,
+    break_glass,
     changing,
     compliance,
     custodians,
@@ -45,6 +46,7 @@ HAPPENS: Mapping[date, Scene] = {
     date(2026, 2, 3): handover.SCENE,
     date(2026, 2, 12): too_broad.GRANTED,
     date(2026, 2, 16): too_broad.FOUND,
+    date(2026, 2, 18): break_glass.SCENE,
     date(2026, 2, 24): custodians.SCENE,
     date(2026, 2, 25): renewal.SCENE,
     date(2026, 3, 5): leaver.SCENE,
