@@ -3,6 +3,9 @@
 Order   Policy is asked, then the guardrails, as for a request. Conditions on parameters and
         wrapping are taken as met, and said to be there. The guardrail over other people's
         credentials (`core.subjects`) is not asked: what it refuses depends on who has logged in.
+Grants  What somebody was granted is a subject of its own, `grant:{id}`, with its end; in what the
+        caller may do, it is among the rest. Where people are served by grants alone, what their
+        policies say is refused.
 Exact   Answers are as of one generation, and each is an entry.
 Trust   Whoever may ask learns who may do what; nobody's token, and no value, is in an answer.
 """
@@ -19,10 +22,11 @@ from strongroom.core.guardrails import Guardrails
 from strongroom.core.request import SystemCall
 from strongroom.core.server import Server
 from strongroom.core.system.everybody import Everybody, Present
-from strongroom.core.system.holders import Holder, Holders, left, refusal
+from strongroom.core.system.holders import BY_GRANT, Holder, Holders, left, refusal
 from strongroom.core.system.least_privilege import LeastPrivilegeRoutes
 from strongroom.core.system.then import Then
 from strongroom.core.system.whole_matrix import Whole, WholeMatrix
+from strongroom.identity.governance.grants import of_own_sign_in
 from strongroom.identity.policy.acl import Decision
 from strongroom.identity.policy.capability import BY_NAME, EVERYTHING, Capability, asks, names
 from strongroom.identity.policy.pattern import shape
@@ -232,28 +236,32 @@ class AccessRoutes:
         if given.policies:
             return [await holders.of_policies(given.policies, given.environment)]
         if given.accessor:
-            return [await self._of_accessor(call, holders, given.accessor)]
+            return await self._of_accessor(call, holders, given.accessor)
         entity = await call.transaction.get(ENTITIES, given.entity)
         if entity is None:
             raise NotFoundError("no such entity")
-        return [await holders.of_entity(entity), *await holders.tokens_of(entity)]
+        own, tokens = await holders.of_entity(entity), await holders.tokens_of(entity)
+        return [own, *tokens, *await holders.granted_to(entity.id)]
 
-    async def _of_accessor(self, call: SystemCall, holders: Holders, accessor: str) -> Holder:
+    async def _of_accessor(self, call: SystemCall, holders: Holders, accessor: str) -> list[Holder]:
+        """Return a token, and what was granted to who signed in for it."""
         token = await self._server.tokens.by_accessor(call.transaction, accessor)
         holder = None if token is None else await holders.of_token(token)
-        if holder is None:
+        if token is None or holder is None:
             raise NotFoundError("no live token of this accessor")
-        return holder
+        lent = await holders.granted_to(holder.entity) if of_own_sign_in(token) else ()
+        return [holder, *lent]
 
     async def _several(self, call: SystemCall, given: Matrix) -> list[Holder]:
         holders = await Holders(self._server, call).open()
         found = [await holders.of_policies((name,)) for name in given.policies]
-        found += [await self._of_accessor(call, holders, each) for each in given.accessors]
+        for each in given.accessors:
+            found += await self._of_accessor(call, holders, each)
         for each in given.entities:
             entity = await call.transaction.get(ENTITIES, each)
             if entity is None:
                 raise NotFoundError("no such entity")
-            found.append(await holders.of_entity(entity))
+            found += [await holders.of_entity(entity), *await holders.granted_to(entity.id)]
         return found
 
 
@@ -322,6 +330,15 @@ def _told(holder: Holder, guardrails: Guardrails) -> dict[str, object]:
 def _granted(grant: Grant, holder: Holder, guardrails: Guardrails) -> dict[str, object]:
     reached = shape(grant.pattern)
     met = [b for b in guardrails.boundaries if b.meets(reached)]
+    ends = [holder.acl.ends.get(rule.partition("#")[0]) for rule in grant.rules]
+    until = max((end for end in ends if end is not None), default=None)
+    granted = until is not None or BY_GRANT not in holder.rules.bound
+    refused = [
+        b.environment.name
+        for b in met
+        if not b.admits(holder.environments) or (b in guardrails.by_grant and not granted)
+    ]
+    told = {} if until is None else {"ends": rfc3339(until)}
     return {
         "pattern": grant.pattern,
         "capabilities": list(names(grant.capabilities)),
@@ -330,7 +347,8 @@ def _granted(grant: Grant, holder: Holder, guardrails: Guardrails) -> dict[str, 
         "conditional": grant.conditional,
         "except_for": list(grant.except_for),
         "environments": [b.environment.name for b in met],
-        "refused_in": [b.environment.name for b in met if not b.admits(holder.environments)],
+        "refused_in": refused,
+        **told,
     }
 
 

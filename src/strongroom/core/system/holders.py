@@ -7,15 +7,15 @@
     grant:{id}               what somebody was granted, until it ends
 
 Exact   As of one generation: the commit fences the answer, as it does every request. A batch
-        token is stored nowhere and so not among them; the login that gives it is. A `deny` of
-        somebody's own policies holds against a grant, and is not taken off it here.
+        token is stored nowhere and so not among them; the login that gives it is. What the
+        policies of an entity deny is taken off its grants; what a login adds may deny more.
 Speed   Holders whose policies come out as the same rules share them (`identity.policy.classes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -35,6 +35,7 @@ from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.capability import Capability, Operation
 from strongroom.identity.policy.classes import Classes
 from strongroom.identity.policy.document import Policy
+from strongroom.identity.policy.lending import Lent
 from strongroom.identity.policy.rights import Class
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import (
@@ -55,6 +56,7 @@ from strongroom.identity.records import (
     Workload,
 )
 from strongroom.identity.sessions import Session
+from strongroom.identity.sign_ins import login_behind
 from strongroom.identity.standing import Standing, identity
 from strongroom.identity.tokens import kept
 from strongroom.sdk.auth import Enumerable, Subject
@@ -267,7 +269,7 @@ class Holders:
             return None
         entity = standing.entity if standing is not None else None
         of_mount = self._environment(self.known.mounts.get(token.mount))
-        mark = self._mark(standing) if of_own_sign_in(token) else BY_GRANT
+        mark = await self._mark_of(token, standing)
         bound = {*token.environment.split(","), self._bound_to(entity), of_mount, mark} - {""}
         policies = kept((*token.policies, *(standing.policies if standing else ())))
         subject, end = f"token:{token.accessor}", token.expires_at
@@ -276,11 +278,12 @@ class Holders:
     def of_session(self, session: Session) -> Holder:
         """Return the caller."""
         token = session.token
+        mark = frozenset() if session.workload else frozenset({BY_GRANT})
         return Holder(
             subject=f"token:{token.accessor}",
             name=token.display,
             policies=session.policies,
-            rules=Class(session.acl, session.acl, session.environments),
+            rules=Class(session.acl, session.acl, session.environments | mark),
             entity=token.entity,
         )
 
@@ -358,14 +361,33 @@ class Holders:
     async def _granted(self) -> AsyncIterator[Holder]:
         """Yield what people were granted and what has not ended."""
         for row in self.known.grants:
-            standing = self._standing(row.entity)
-            if standing is None or standing.person is None or not row.active(self.known.now):
-                continue
-            key = (f"{GRANT}{row.id}",)
+            holder = await self._of_grant(row)
+            if holder is not None:
+                yield holder
+
+    async def granted_to(self, entity: str) -> list[Holder]:
+        """Return what somebody was granted and what has not ended."""
+        rows = [row for row in self.known.grants if row.entity == entity]
+        return [holder for row in rows if (holder := await self._of_grant(row)) is not None]
+
+    async def _of_grant(self, row: Grant) -> Holder | None:
+        standing = self._standing(row.entity)
+        if standing is None or standing.person is None or not row.active(self.known.now):
+            return None
+        entity, key = standing.entity, (f"{GRANT}{row.id}",)
+        own = (await self.of_entity(entity)).acl
+        if own.everything is not None:  # it has all, or a template of it closes all
+            return None
+        if not self.classes.knows(key):
             self.classes.learn(key, await self._lent(row))
-            bound = frozenset({self._bound_to(standing.entity)} - {""})
-            name, end = standing.entity.name, row.over_at
-            yield await self._holder(f"grant:{row.id}", name, key, standing.entity, bound, end)
+        bound = frozenset({self._bound_to(entity)} - {""})
+        subject, end = f"grant:{row.id}", row.over_at
+        found = await self._holder(subject, entity.name, key, entity, bound, end)
+        if any(said.capabilities & Capability.DENY for said in own.merged.values()):
+            granted = found.rules
+            held = Lent(granted.acl, own)
+            return replace(found, rules=Class(held, granted.base, bound, tuple(held.merged)))
+        return found
 
     async def _lent(self, row: Grant) -> list[Policy]:
         """Return what a grant gives: of itself, and of its groups."""
@@ -440,6 +462,16 @@ class Holders:
         if standing is None or standing.workload is None:
             return BY_GRANT
         return "" if standing.active(self.known.now) else BY_GRANT
+
+    async def _mark_of(self, token: Token, standing: Standing | None) -> str:
+        """Return the mark of a token: what a workload makes by itself is served as it is."""
+        if of_own_sign_in(token):
+            return self._mark(standing)
+        if standing is None or standing.person or token.makers != (standing.entity.id,):
+            return BY_GRANT
+        login = await login_behind(self._call.transaction, token)
+        alone = login is not None and of_own_sign_in(login)
+        return self._mark(standing) if alone else BY_GRANT
 
     def _environment(self, live: Live | None) -> str:
         return live.row.options.get("environment", "") if live is not None else ""

@@ -32,6 +32,7 @@ from strongroom.core.server import Server
 from strongroom.core.system.everybody import Everybody
 from strongroom.core.system.holders import Holders, Known, known_now
 from strongroom.core.views import Live, parsed
+from strongroom.identity.governance.records import Grant
 from strongroom.identity.groups import Graph
 from strongroom.identity.policy.document import Policy
 from strongroom.identity.records import (
@@ -298,7 +299,7 @@ def _old(row: Any, past: Past) -> bool:
 async def _known(server: Server, call: SystemCall, past: Past, at: datetime) -> Known:
     now = await known_now(server, call)
     tx = call.transaction
-    found = Known(now=at, registrations=now.registrations, grants=now.grants)
+    found = Known(now=at, registrations=now.registrations, grants=_grants(now.grants, past, at))
     _entities(now, found, past, at)
     for id_, row in now.people.items():
         if (person := _registered(row, past, at, found)) is not None:
@@ -313,6 +314,23 @@ async def _known(server: Server, call: SystemCall, past: Past, at: datetime) -> 
     await _groups(tx, found, past, at)
     found.policies, found.written = await _policies(tx, now.written, past)
     found.mounts = _mounts(now.mounts, past)
+    return found
+
+
+def _grants(rows: Iterable[Grant], past: Past, at: datetime) -> list[Grant]:
+    """Return grants as they were: one that somebody ended since had not ended."""
+    found: list[Grant] = []
+    for row in rows:
+        if _old(row, past):
+            found.append(row)
+            continue
+        later = row.ended_at is not None and row.ended_at > at
+        then = replace(row, ended_at=None, ended_by="", why="") if later else row
+        if then.active(at):
+            past.notes.append(
+                f"grant {row.id} was written since: it held then, and may have had another end"
+            )
+        found.append(then)
     return found
 
 

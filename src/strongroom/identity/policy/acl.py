@@ -74,6 +74,7 @@ class Acl:
         self.good_until = good_until
         self.good_from: datetime | None = None
         self.granted: Acl | None = None  # what of it was granted, and is not the policies' own
+        self.ends: Mapping[str, datetime] = {}  # of grants, by the names that their rules bear
         self.everything = everything
         self._decided: dict[tuple[str, Operation], Decision] = {}
         self._weigh = lru_cache(remembered)(self._fresh)
@@ -114,6 +115,10 @@ class Acl:
             return self.everything
         governing = self._governing(path, as_list=path.endswith("/"))
         return _UNMATCHED if governing is None else _decision(governing, None)
+
+    def withheld(self, _path: str) -> Capability:
+        """Return what of a path is taken from what `merged` says, by policies beside it."""
+        return Capability.NONE
 
     def capabilities_for(self, path: str) -> Capability:
         """Return what is granted on a path: NONE where nothing is, DENY where it is denied.

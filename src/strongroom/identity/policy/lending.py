@@ -13,7 +13,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from strongroom.identity.policy.acl import Acl, Decision
-from strongroom.identity.policy.capability import Capability, Operation
+from strongroom.identity.policy.capability import EVERYTHING, Capability, Operation
+
+LISTS = Capability.LIST | Capability.SCAN
 
 
 class Lending(Acl):
@@ -29,7 +31,7 @@ class Lending(Acl):
         self.own, self._lent = own, granted
         self.granted = granted
         self.good_from = good_from
-        self._ends = dict(ends)
+        self.ends = dict(ends)
 
     def decide(
         self,
@@ -57,5 +59,44 @@ class Lending(Acl):
         if not lent.allowed or own.capabilities & Capability.DENY:
             return own
         names = (rule.partition("#")[0] for rule in lent.rules)
-        until = max((self._ends[name] for name in names if name in self._ends), default=None)
+        until = max((self.ends[name] for name in names if name in self.ends), default=None)
         return replace(lent, sudo=own.sudo, granted=True, granted_until=until, standing=own.allowed)
+
+
+class Lent(Acl):
+    """What was granted, and nothing else, less what `own` policies of its holder deny."""
+
+    def __init__(self, granted: Acl, own: Acl) -> None:
+        known = [each for each in (granted.good_until, own.good_until) if each is not None]
+        super().__init__(granted.merged, good_until=min(known, default=None))
+        self._lent, self._own = granted, own
+
+    def decide(
+        self,
+        path: str,
+        operation: Operation,
+        parameters: Mapping[str, object] | None = None,
+        wrap_ttl: timedelta | None = None,
+    ) -> Decision:
+        own = self._own.grants(path, operation)
+        if own.capabilities & Capability.DENY:
+            return own
+        return self._lent.decide(path, operation, parameters, wrap_ttl)
+
+    def grants(self, path: str, operation: Operation) -> Decision:
+        own = self._own.grants(path, operation)
+        return own if own.capabilities & Capability.DENY else self._lent.grants(path, operation)
+
+    def sudo(self, path: str) -> Decision:
+        return replace(self._lent.sudo(path), allowed=False, sudo=False)
+
+    def withheld(self, path: str) -> Capability:
+        found = Capability.SUDO
+        for flags, operation in ((EVERYTHING & ~LISTS, Operation.READ), (LISTS, Operation.LIST)):
+            if self._own.grants(path, operation).capabilities & Capability.DENY:
+                found |= flags
+        return found
+
+    def capabilities_for(self, path: str) -> Capability:
+        left = self._lent.capabilities_for(path) & ~self.withheld(path)
+        return left or Capability.DENY

@@ -155,6 +155,8 @@ class _Sum:
     def take(self, keys: Iterable[Key], group: _Group) -> None:
         for key in keys:
             self.paths[key] -= group.paths
+            if self.sample.get(key) == group.sample:
+                del self.sample[key]
 
     def id(self) -> str:
         """Return a digest of the rights."""
@@ -258,11 +260,22 @@ class Matrix:
         shared = self._sums[each.base, each.bound]
         found = _Sum(Counter(shared.paths), dict(shared.sample))
         numbers = (self._numbers[pattern] for pattern in each.own)
-        for key in {key for number in numbers for key in self._touched.get(number, ())}:
+        touched = {key for number in numbers for key in self._touched.get(number, ())}
+        for key in touched:
             group = self._groups[key]
             found.take(self._keys(each.base, each.bound, self._within[key], group.sample), group)
+        for key in touched:
+            group = self._groups[key]
             found.add(self._keys(each.acl, each.bound, key, group.sample), group)
+        if any(count and key not in found.sample for key, count in found.paths.items()):
+            self._sample_anew(each, found)
         return found
+
+    def _sample_anew(self, each: Class, found: _Sum) -> None:
+        """Find another path of what is left of a pattern whose sample was taken from a class."""
+        for key, group in self._groups.items():
+            for said in self._keys(each.acl, each.bound, key, group.sample):
+                found.sample.setdefault(said, group.sample)
 
     def _keys(self, acl: Acl, bound: frozenset[str], key: Signature, sample: str) -> list[Key]:
         """Return what is left of what an Acl grants on the paths of a group, by pattern."""
@@ -274,6 +287,8 @@ class Matrix:
         of_lists = LISTS | (Capability.SUDO if is_folder else Capability.NONE)
         mine = (of_one.capabilities if of_one else Capability.NONE) & EVERYTHING & ~of_lists
         lists = (of_list.capabilities if of_list else Capability.NONE) & of_lists
+        withheld = acl.withheld(sample)
+        mine, lists = mine & ~withheld, lists & ~withheld
         if not (mine | lists):
             return []
         left = self._guard.left(bound, sample, mine | lists) & EVERYTHING
