@@ -20,6 +20,7 @@ STAFF = """
 path "strongroom/changes*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "strongroom/change-rules*" { capabilities = ["create", "read", "update", "list", "sudo"] }
 path "strongroom/environments*" { capabilities = ["create", "read", "update", "list", "sudo"] }
+path "strongroom/policies/*" { capabilities = ["update"] }
 path "sys/control-group/*" { capabilities = ["update"] }
 path "sys/policies/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "sys/auth*" { capabilities = ["create", "read", "update", "list", "sudo"] }
@@ -167,7 +168,7 @@ def test_a_change_is_proposed_shown_approved_and_applied(
         "apply", str(folder), "--propose", "--reason", "wages are asked for", "-format=json"
     )
     [id_] = proposed.data["changes"]
-    shown = bob("change", "read", id_)
+    shown = bob("change", "read", id_, "--impact")
     inbox = bob("change", "list", "--inbox")
     own = ann("change", "approve", id_, "--yes")
     approved = bob("change", "approve", id_, "--yes", "--because", "looked at it")
@@ -176,6 +177,7 @@ def test_a_change_is_proposed_shown_approved_and_applied(
     assert refused.code == 2
     assert "--propose" in refused.err
     assert '+path "shop/billing/*" {' in shown.out
+    assert "the policy is new" in shown.err
     assert id_ in inbox.out
     assert (own.code, approved.code, applied.code) == (2, 0, 0), (own, approved, applied)
     assert firm.server.ask("GET", "sys/policies/acl/wages").body["data"]["policy"] == POLICY
@@ -186,6 +188,12 @@ def test_a_change_is_proposed_shown_approved_and_applied(
     assert bob("change", "deny", made.out.strip(), "--yes").code == 0
     assert ann("change", "apply", made.out.strip()).code == 2
     assert "admin" in ann("change-rule", "list").out
+    staff = ann(
+        *("change", "propose", "sys/policies/acl/staff", "policy=" + POLICY),
+        *("--reason", "much less", "--field", "id"),
+    )
+    lost = bob("change", "read", staff.out.strip(), "--impact")
+    assert (lost.code, "loses" in lost.out) == (0, True), lost
     preview = ann(
         *("change", "propose", "sys/policies/acl/wages", "policy=" + POLICY),
         *("--preview", "--reason", "to see", "-format=json"),

@@ -15,7 +15,8 @@ from strongroom.cli import prompt
 from strongroom.cli.arguments import read_pairs
 from strongroom.cli.commands import command, field_option, group, in_session, yes_option
 from strongroom.cli.entities import given, listed
-from strongroom.cli.errors import CommandError
+from strongroom.cli.errors import CommandError, RefusedError
+from strongroom.cli.policy import show_impact
 from strongroom.cli.render import Mark, cell, when
 from strongroom.cli.replies import show
 from strongroom.cli.session import Session
@@ -24,6 +25,7 @@ change = group("change", "Changes of how the server is set up: propose, approve,
 change_rule = group("change-rule", "Which writes need an approved change.")
 AREA: Final = "strongroom/changes"
 _RULES: Final = "strongroom/change-rules"
+_POLICIES: Final = "sys/policies/acl/"
 MARKS: Final = {
     "pending": Mark.PART,
     "begun": Mark.PART,
@@ -63,15 +65,36 @@ def list_all(
 
 @command("read")
 @click.argument("id_", metavar="ID")
+@click.option("--impact", is_flag=True, help="Of policies, also who may more with it, who less.")
 @field_option
 @in_session
-def read(session: Session, id_: str, field: str | None) -> None:
+def read(session: Session, id_: str, impact: bool, field: str | None) -> None:
     """Show a change: what it would change, who approved it, what is done of it."""
     reply = session.client.get(f"{AREA}/{id_}")
     if field is not None or session.output.as_json:
         show(session, reply, field)
         return
     tell(session, reply["data"])
+    if impact:
+        _tell_impact(session, reply["data"])
+
+
+def _tell_impact(session: Session, found: dict[str, Any]) -> None:
+    """Print who gains and who loses by each policy that is not written yet."""
+    for each in found["writes"]:
+        texts = {row["field"]: row["after"] for row in each["difference"]}
+        if not each["path"].startswith(_POLICIES) or each["applied_at"]:
+            continue
+        asked = {"name": each["path"].removeprefix(_POLICIES), "policy": texts.get("policy") or "#"}
+        session.output.line()
+        try:
+            told = session.client.post("strongroom/policies/impact", asked)["data"]
+        except RefusedError as refused:
+            if refused.status != 404:
+                raise
+            session.output.note("the policy is new: nobody gains or loses by it yet")
+            continue
+        show_impact(session, told)
 
 
 def tell(session: Session, found: dict[str, Any]) -> None:

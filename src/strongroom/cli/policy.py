@@ -137,11 +137,12 @@ def impact(session: Session, name: str, file: str) -> int:
     """Say who may more with the text in FILE for NAME, and who less. Exit status 3 if so."""
     asked = {"name": name, "policy": _text(file)}
     found = session.client.post(f"{_ASKING}/impact", asked)["data"]
-    session.answer(found, lambda: _show_impact(session, found))
+    session.answer(found, lambda: show_impact(session, found))
     return DOES_NOT_HOLD if found["changes"] or found["asks_otherwise"] else OK
 
 
-def _show_impact(session: Session, found: dict[str, Any]) -> None:
+def show_impact(session: Session, found: dict[str, Any]) -> None:
+    """Print who may more with another text of a policy, and who less."""
     output = session.output
     for change in found["changes"]:
         named = [each["name"] or each["subject"] for each in change["subjects"][:3]]
