@@ -40,6 +40,7 @@ from strongroom.evidence.populations import POPULATIONS, Population, Sources, st
 from strongroom.evidence.records import ControlRun
 from strongroom.evidence.rendering import Told
 from strongroom.evidence.results import cited
+from strongroom.evidence.review_records import records_of
 from strongroom.evidence.run import ControlRuns, checkpoint
 from strongroom.evidence.segments import (
     HOW_OBTAINED,
@@ -148,6 +149,8 @@ class Packs:
         staging.write("frameworks.json", canonical(rendering.crosswalk(told)))
         staging.write("verify.py", Path(__file__).with_name("verify.py").read_bytes())
         await asyncio.to_thread(rendering.pages, staging, told, results, frozen)
+        reviews = await records_of(server, period)
+        await asyncio.to_thread(rendering.reviews, staging, told, reviews)
         about = _about(name, told) | _listed(staging, told, results, frozen)
         staging.write("about.json", written(about))
         entry = await self._record(staging, name, period, frozen)

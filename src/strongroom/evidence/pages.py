@@ -24,7 +24,7 @@ def breakable(text: str) -> str:
 
 
 def render(template: str, data: Mapping[str, Any]) -> bytes:
-    """Return the PDF of a template: "result", "summary", "readme". Blocking."""
+    """Return the PDF of a template: "result", "summary", "readme", "review". Blocking."""
     import typst  # noqa: PLC0415 - needed for packs only
 
     source = "".join((FOLDER / f"{n}.typ").read_text(encoding="utf-8") for n in ("frame", template))

@@ -16,6 +16,7 @@ from strongroom.evidence.frameworks import Framework
 from strongroom.evidence.pages import breakable, render
 from strongroom.evidence.periods import in_words
 from strongroom.evidence.populations import POPULATIONS, Population
+from strongroom.evidence.review_records import Record, pdf, sheet
 from strongroom.evidence.sheets import write_sheet
 from strongroom.evidence.staging import Staging
 from strongroom.evidence.verify import in_words as in_words_of_runs
@@ -129,6 +130,22 @@ def pages(
         summary = _summary_page(told, results, frozen, partial)
         staging.write("summary.pdf", render("summary", summary))
         staging.write("README.pdf", render("readme", _readme_page(told, partial)))
+    except ImportError as error:
+        staging.missing.append(f"pages: the package {error.name} is not installed")
+
+
+def reviews(staging: Staging, told: Told, records: Sequence[Record]) -> None:
+    """Stage the record of each access review of the period; blocking."""
+    made = told.made_at
+    try:
+        for each in records:
+            sheet(each, staging.path(f"reviews/{each.name}.xlsx"), made)
+    except ImportError as error:
+        staging.missing.append(f"workbooks: the package {error.name} is not installed")
+    try:
+        for each in records:
+            page = pdf(each, system=told.system, made_at=made, simulated=told.simulated)
+            staging.write(f"reviews/{each.name}.pdf", page)
     except ImportError as error:
         staging.missing.append(f"pages: the package {error.name} is not installed")
 

@@ -10,9 +10,11 @@ Trust   Whoever may write `runs` or `pack` makes the server probe itself; it cha
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 from strongroom.base.clock import rfc3339
@@ -24,12 +26,15 @@ from strongroom.evidence.frameworks import load_framework
 from strongroom.evidence.kept_runs import Kept
 from strongroom.evidence.pack import Made, Packs
 from strongroom.evidence.periods import parse_period
+from strongroom.evidence.review_records import pdf, record_of, sheet_bytes
 from strongroom.evidence.run import ControlRuns
 from strongroom.evidence.verify import ROLLED
+from strongroom.identity.governance.campaigns import CAMPAIGNS
 from strongroom.sdk.engine import Endpoint, Help, Json, Named, Nothing, Reply, Route
 from strongroom.sdk.facts.period import Period
 
 MOST_KEPT = 16
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 UNKNOWN = {"count": 0, "with_exceptions": 0, "verdict": "inconclusive"}  # the log has none
 PACK_NAME = re.compile(r"evidence-[0-9]{8}-[0-9]{8}-[0-9]{8}T[0-9]{6}-[0-9a-f]{6}\.zip")
 
@@ -41,6 +46,14 @@ class Over:
     period_start: Annotated[str, Help("First moment of the period, RFC 3339.", least=1)]
     period_end: Annotated[str, Help("End of the period, which it does not include.", least=1)]
     controls: Annotated[tuple[str, ...], Help("Ids of controls; all, if none is named.")] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfReview:
+    """A record of an access review."""
+
+    id: Annotated[str, Help("Id of the review.", least=1, most=64)]
+    form: Annotated[str, Help("What it is to be.", choices=("pdf", "xlsx"))] = "pdf"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +103,11 @@ class EvidenceRoutes:
                 path="packs/{name}",
                 summary="A pack that was made before.",
                 read=Endpoint(Named, self.give_pack, "evidence.export"),
+            ),
+            Route(
+                path="reviews/{id}",
+                summary="The record of an access review, as a page or a workbook.",
+                read=Endpoint(OfReview, self.give_review, "evidence.review"),
             ),
         )
 
@@ -200,6 +218,28 @@ class EvidenceRoutes:
             raise NotFoundError
         call.details["pack"] = given.name
         return Reply(raw=path.read_bytes(), content_type="application/zip")
+
+    # -- reviews
+
+    async def give_review(self, call: SystemCall, given: OfReview) -> Reply:
+        """Answer with the record of a review as it is now."""
+        row = await call.transaction.get(CAMPAIGNS, given.id)
+        if row is None:
+            raise NotFoundError
+        record = await record_of(call.transaction, row)
+        call.details |= {"campaign": row.id, "form": given.form}
+        try:
+            if given.form == "xlsx":
+                data = await asyncio.to_thread(sheet_bytes, record, call.now)
+                return Reply(raw=data, content_type=XLSX)
+            settings = self.server.settings
+            page = partial(
+                pdf, system=settings.cluster_name, made_at=call.now, simulated=settings.simulated
+            )
+            data = await asyncio.to_thread(page, record)
+        except ImportError as error:
+            raise InputError("form", f"the package {error.name} is not installed here") from None
+        return Reply(raw=data, content_type="application/pdf")
 
 
 def _of_run(kept: list[Kept]) -> dict[str, str]:

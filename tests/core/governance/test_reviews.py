@@ -12,7 +12,9 @@ import pytest
 from strongroom.base.clock import rfc3339
 from strongroom.core.governance.proving import see_to_proofs
 from strongroom.core.governance.review_duties import see_to_reviews
+from strongroom.evidence.review_records import pdf, records_of, sheet_bytes
 from strongroom.identity.governance.campaigns import LINES
+from strongroom.sdk.facts.period import Period
 from strongroom.sdk.reviews import root_over
 from tests.core.governance.reviews import Firm, entity, group, reviewed, signed_in
 
@@ -452,6 +454,30 @@ class TestSigningOff:
         answer = await firm.signs(firm.ann, campaign["id"])
 
         assert (answer.status, "fresh" in answer.errors[0]) == (403, True)
+
+
+class TestRecords:
+    async def test_a_review_is_a_page_and_a_workbook(self, firm: Firm) -> None:
+        campaign = await firm.starts(title="=1+1")
+        line = await firm.line(campaign["id"], firm.cem[0], "policy", "reader")
+        await firm.decide(firm.ann, campaign["id"], line, "revoke", because="#panic() @x moved")
+        server, now = firm.room.server, firm.room.clock.now()
+        [record] = await records_of(server, Period(now - DAY, now + DAY))
+
+        page = pdf(record, system="s", made_at=now, simulated=True)
+        book = sheet_bytes(record, now)
+
+        assert page.startswith(b"%PDF")
+        assert book.startswith(b"PK")
+        assert await records_of(server, Period(now + DAY, now + 2 * DAY)) == []
+
+    async def test_is_given_to_whoever_may_ask_for_it(self, firm: Firm) -> None:
+        campaign = await firm.starts()
+        path = f"strongroom/evidence/reviews/{campaign['id']}"
+
+        assert (await firm.ask(firm.cem, "GET", path)).status == 403
+        assert (await firm.room.ask("GET", f"{path}?form=doc")).status == 400
+        assert (await firm.room.ask("GET", "strongroom/evidence/reviews/none")).status == 404
 
 
 class TestByTheClock:

@@ -158,7 +158,7 @@ async def _said(tx: Transaction, line: Line, judged: Judged) -> tuple[str, str]:
     if not judged.ways:
         return NOTHING, "it gave no right that could be tried"
     if not judged.still:
-        return REFUSED, f"{len(judged.ways)} ways judged, none is left"
+        return REFUSED, f"none of the {len(judged.ways)} paths judged is open to them any more"
     names = {rule.partition("#")[0] for rules in judged.still.values() for rule in rules}
     by = await _kept_lines(tx, line, names)
     way = next(iter(judged.still))
