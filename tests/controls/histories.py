@@ -20,6 +20,7 @@ from strongroom.sdk.facts.access import (
     LiveToken,
     MatrixRow,
     RuleFact,
+    ShareFact,
 )
 from strongroom.sdk.facts.compliance import (
     CompletionFact,
@@ -165,6 +166,7 @@ class FakeAccess:
     crossed: Sequence[Crossing] = ()
     rows: Sequence[MatrixRow] = ()
     ruled: Sequence[RuleFact] = ()
+    shared: Sequence[ShareFact] = ()
     holding: Sequence[HeldRules] = ()
     apart: Sequence[DutiesFact] = ()
 
@@ -189,6 +191,10 @@ class FakeAccess:
 
     async def rules(self) -> AsyncIterator[RuleFact]:
         for each in self.ruled:
+            yield each
+
+    async def shares(self) -> AsyncIterator[ShareFact]:
+        for each in self.shared:
             yield each
 
 

@@ -14,7 +14,7 @@ from strongroom.core.governance.breadth import escalations
 from strongroom.evidence.run import ControlRuns
 from strongroom.identity.policy.capability import Capability
 from strongroom.sdk.control import Verdict
-from strongroom.sdk.facts.access import RuleFact
+from strongroom.sdk.facts.access import RuleFact, ShareFact
 from tests.controls.histories import FakeAccess, found
 from tests.evidence.playing import company
 
@@ -154,3 +154,64 @@ class TestWhatIsAsGoodAsRoot:
         items = json.loads(row.result)["items"]
         failed = {each["subject"] for each in items if not each["held"]}
         assert failed == {f"p{index}: {pattern}" for index, pattern in enumerate(ESCALATING)}
+
+
+class TestWhatIsStored:
+    @pytest.mark.parametrize(
+        ("readable", "secrets", "expected"),
+        [
+            (5, 10, Verdict.EFFECTIVE),
+            (6, 10, Verdict.EXCEPTIONS),
+            (7, 7, Verdict.NOT_EXERCISED),
+            (8, 8, Verdict.EXCEPTIONS),
+        ],
+    )
+    async def test_more_than_half_by_wildcards_is_too_much(
+        self, readable: int, secrets: int, expected: Verdict
+    ) -> None:
+        share = ShareFact(holder="app", environment="prod", readable=readable, secrets=secrets)
+
+        assert await found(CONTROL, access=FakeAccess(shared=[share])) is expected
+
+    async def test_rules_that_are_narrow_each_are_counted_together(self, tmp_path: Path) -> None:
+        read = '{ capabilities = ["read"] }\n'
+        names = [f"{letter}-{n}" for letter in "abcde" for n in range(2)]
+        async with company(tmp_path) as lent:
+            await lent.kv("kv1/", "1")
+            for name in names:
+                await lent.ask("write", f"secret/data/prod/{name}", {"data": {"a": "b"}})
+            await lent.ask("write", "kv1/prod/old", {"a": "b"})
+            await lent.ask("write", "secret/data/elsewhere", {"data": {"a": "b"}})
+            await lent.environment("prod", "secret/+/prod/*", "kv1/prod/*")
+            prefixes = {
+                f"p-{letter}": f'path "secret/data/prod/{letter}*" {read}' for letter in "abcde"
+            }
+            for name, text in prefixes.items():
+                await lent.policy(name, text)
+            await lent.policy(
+                "named", "".join(f'path "secret/data/prod/{n}" {read}' for n in names)
+            )
+            denied = f'path "secret/data/prod/a*" {read}path "secret/data/prod/+" {read}'
+            denied += 'path "secret/data/prod/b-1" { capabilities = ["deny"] }\n'
+            await lent.policy("denied", denied)
+            await lent.workload("all", "prod", *prefixes)
+            await lent.workload("two", "prod", "p-a", "p-b")
+            await lent.workload("named", "prod", "named")
+            await lent.workload("denied", "prod", "denied")
+            lent.clock.advance(timedelta(hours=1))
+            runs = ControlRuns(
+                server=lent.server, controls=CONTROLS, surroundings=lent.surroundings
+            )
+            [row] = await runs.run(lent.period(), ["T36"])
+
+        items = json.loads(row.result)["items"]
+        said = {
+            each["subject"].partition(" ")[0]: (each["held"], each["because"])
+            for each in items
+            if each["subject"].endswith(": prod")
+        }
+        assert said == {
+            "all": (False, "reads 10 of 11 secrets there by wildcards, 90 %"),
+            "two": (True, "reads 4 of 11 secrets there by wildcards, 36 %"),
+            "denied": (False, "reads 9 of 11 secrets there by wildcards, 81 %"),
+        }

@@ -13,6 +13,7 @@ from strongroom.core.guardrails import STANDING, Guardrails
 from strongroom.core.records import MOUNTS, Mount
 from strongroom.core.server import Server
 from strongroom.core.views import parsed
+from strongroom.evidence.shares import secrets_in, shares
 from strongroom.identity.environments import read_environments
 from strongroom.identity.groups import read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
@@ -46,6 +47,7 @@ from strongroom.sdk.facts.access import (
     LiveToken,
     MatrixRow,
     RuleFact,
+    ShareFact,
 )
 from strongroom.storage.barrier import TamperedError
 from strongroom.storage.guard import Broken
@@ -275,6 +277,15 @@ class Facts:
                 mine[duty] = tuple(dict.fromkeys((*mine.get(duty, ()), *paths)))
         for name, duties in found.items():
             yield DutiesFact(subject=name, duties=duties)
+
+    async def shares(self) -> AsyncIterator[ShareFact]:
+        tx = self._tx()
+        stored = await read_environments(tx)
+        rows = [*stored.sound, *(each.environment for each in stored.lost)]
+        secrets = await secrets_in(tx, rows)
+        if any(secrets.values()):
+            async for share in shares(await self._holders(tx), secrets):
+                yield share
 
     async def rules(self) -> AsyncIterator[RuleFact]:
         tx = self._tx()

@@ -184,6 +184,16 @@ class DutiesFact:
     duties: Mapping[str, tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareFact:
+    """How many of the secrets of a protected environment somebody can read by wildcards."""
+
+    holder: str
+    environment: str
+    readable: int
+    secrets: int
+
+
 class Access(Protocol):
     """Policies and identities, as data."""
 
@@ -205,6 +215,10 @@ class Access(Protocol):
 
     def rules(self) -> AsyncIterator[RuleFact]:
         """Give every rule of every stored policy."""
+        ...
+
+    def shares(self) -> AsyncIterator[ShareFact]:
+        """Give who can read any secret of a protected environment by a wildcard."""
         ...
 
     def duties(self) -> AsyncIterator[DutiesFact]:
