@@ -7,13 +7,15 @@ Trust  That a case is open is told to everybody who is signed in, whatever their
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from strongroom.base.errors import StrongroomError
 from strongroom.core.server import Server
 from strongroom.identity.governance.break_glass import CASES, OPEN, state_of
-from strongroom.identity.governance.notices import INBOX
 from strongroom.storage.barrier import TamperedError
 from strongroom.storage.transaction import Transaction
+
+UNREAD: Final = "SELECT count(*) FROM notice_inbox WHERE entity = ? AND read_at IS NULL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ async def news_for(server: Server, token: str) -> News:
         drills = sum(row.drill for row in open_)
         unread = 0
         if session.entity is not None and not session.made.foreign:
-            unread = len((await tx.examine(INBOX, entity=session.entity.id, read_at=None))[0])
+            [[unread]] = await tx.reader.rows(UNREAD, (session.entity.id,))
     except (StrongroomError, TamperedError):
         return NOTHING  # the page itself says what is wrong
-    return News(cases=len(open_) - drills, drills=drills, unread=unread)
+    return News(cases=len(open_) - drills, drills=drills, unread=int(unread))

@@ -25,9 +25,9 @@ DRILL = "secret/drill"
 
 
 @asynccontextmanager
-async def firm(folder: Path, **rule: Any) -> AsyncIterator[Room]:
+async def firm(folder: Path, storage: str = "", **rule: Any) -> AsyncIterator[Room]:
     """Give a server with production, which people enter by grants alone, and a rule for it."""
-    async with room(folder) as made:
+    async with room(folder, storage=storage) as made:
         await made.mount("secret/", "kv")
         await made.policy("staff", STAFF)
         for path, given in (

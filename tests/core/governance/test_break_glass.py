@@ -29,6 +29,7 @@ from tests.core.governance.emergencies import (
 from tests.core.system.people import Person
 from tests.core.system.room import START, Room
 from tests.core.system.test_sign_ins import KEY
+from tests.servers import Database
 
 JUST = {"verdict": "justified", "words": "the database was down"}
 
@@ -362,6 +363,7 @@ class TestWhatWasTouched:
         assert all(case["id"] in d["why"] for d in due)
         account = await details(r, "break_glass.account")
         assert (account["secrets"], account["queued"], account["served"]) == (2, 2, 3)
+        assert (await shown(r, case["id"]))["touched"] == touched
         changed = await opens(ann, paths=["secret/prod/db"], capabilities=["update"])
         assert (await ann.ask("POST", "secret/prod/db", {"password": "x"})).status == 204
         assert await resolve_due(r.server, Following(r.server.log)) == 0, changed
@@ -421,3 +423,25 @@ async def test_who_leaves_has_nothing_of_a_case_any_more(r: Room) -> None:
     assert await reads(ann) == 403
     await later(r, MINUTE)
     assert (await shown(r, case["id"]))["state"] == "ended"
+
+
+async def test_a_whole_case_on_postgresql(tmp_path: Path, postgresql_ready: Database) -> None:
+    async with firm(tmp_path, storage=postgresql_ready.url) as r:
+        ann, bob = await member(r, "ann"), await member(r, "bob")
+        case = await opens(ann)
+        assert await reads(ann) == 200
+        assert (await asks(ann, case["id"], "close", done="restarted it")).status == 200
+        await later(r, MINUTE)
+        write = {"paths": ["secret/prod/db"], "capabilities": ["update"]}
+        await opens(bob, **write)
+        assert (await bob.ask("POST", "secret/prod/db", {"password": "new"})).status == 204
+        assert await resolve_due(r.server, Following(r.server.log)) == 1
+        done = await asks(bob, case["id"], "review", **JUST)
+
+        assert done.data["state"] == "reviewed"
+        [touched] = (await shown(r, case["id"]))["touched"]
+        assert (touched["path"], touched["written_since"]) == ("secret/prod/db", True)
+        drill = await opens(ann, paths=[], drill=True)
+        assert await reads(ann, DRILL) == 200
+        await later(r, HOUR)
+        assert (await shown(r, drill["id"]))["took_seconds"] == 0

@@ -33,6 +33,7 @@ from strongroom.core.governance.requests import Access, Asked, RequestRoutes, ti
 from strongroom.core.governance.telling import tell_in
 from strongroom.core.governance.touching import Touched, touched_by
 from strongroom.core.request import SystemCall
+from strongroom.core.rotation_due import DUE, ROTATIONS_DUE
 from strongroom.core.server import Server
 from strongroom.core.system.bindings import check_unbound
 from strongroom.core.system.people import moment
@@ -223,12 +224,29 @@ class BreakGlassRoutes:
                 "took_seconds": None if took is None else took.total_seconds(),
                 "name": names[row.holder],
                 "told": [{"entity": each, "name": names[each]} for each in row.notified],
-                "touched": [plain_touched(each) for each in touched.values],
+                "touched": [await self._touched(call, row, each) for each in touched.values],
                 "served": touched.served,
                 "undelivered": await _undelivered(call, row),
                 "duties": duties(row, call),
             }
         )
+
+    async def _touched(self, call: SystemCall, row: Case, each: Touched) -> dict[str, object]:
+        """Return a secret that was touched, with what was written since; never its value."""
+        due = await call.transaction.get(ROTATIONS_DUE, row.holder, each.path, each.version)
+        index = None if each.replaced is None else each.replaced.index
+        if due is not None and due.read_entry == each.last.index and due.state != DUE:
+            index = due.resolved_entry
+        return {
+            "path": each.path,
+            "version": each.version or None,
+            "index": each.last.index,
+            "time": moment(each.last.time),
+            "times": each.times,
+            "wrote": each.wrote,
+            "written_since": index is not None,
+            "written_index": index,
+        }
 
     # -- opening
 
@@ -562,20 +580,6 @@ def duties(row: Case, call: SystemCall) -> list[dict[str, object]]:
         {"duty": what, "whose": whose, "due_at": moment(due), "overdue": due <= call.now}
         for what, whose, due in found
     ]
-
-
-def plain_touched(each: Touched) -> dict[str, object]:
-    """Return a secret that was touched as replies show it; never its value."""
-    return {
-        "path": each.path,
-        "version": each.version or None,
-        "index": each.last.index,
-        "time": moment(each.last.time),
-        "times": each.times,
-        "wrote": each.wrote,
-        "written_since": each.replaced is not None,
-        "written_index": None if each.replaced is None else each.replaced.index,
-    }
 
 
 def plain(row: Case, call: SystemCall) -> dict[str, object]:

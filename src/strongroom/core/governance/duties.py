@@ -135,7 +135,7 @@ def told_of(row: Case, title: str, text: str, topic: str = BREAK_GLASS) -> Told:
 async def account(server: Server, case: Case) -> bool:
     """Write down what a case touched, and queue it for rotation; of a drill, how long it took."""
     size = server.log.size
-    found = await touched_by(server.log, case)
+    found = await touched_by(server.log, replace(case, looked_to=size))
     code = "break_glass.drill" if case.drill else "break_glass.account"
 
     async def work(attempt: Attempt) -> bool:
@@ -148,6 +148,7 @@ async def account(server: Server, case: Case) -> bool:
             row,
             first_read_at=None if first is None else first.time,
             first_read=None if first is None else first.index,
+            looked_to=size,
         )
         attempt.transaction.put(CASES, row)
         attempt.details = {"case": row.id, "holder": row.holder, "grant": row.grant_id}

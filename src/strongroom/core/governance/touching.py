@@ -76,10 +76,11 @@ def names_grant(entry: LogEntry, grant: str) -> bool:
 
 
 async def touched_by(log: Log, case: Case) -> Account:
-    """Read the log from a case's opening up to now."""
+    """Read the log from a case's opening up to now, or to where its account ended."""
     account, mark = Account(), case.grant_id.encode()
-    for start in range(case.looked_from, log.size, PIECE):
-        for stored in await log.entries(start, min(start + PIECE, log.size)):
+    end = log.size if case.looked_to is None else case.looked_to
+    for start in range(case.looked_from, end, PIECE):
+        for stored in await log.entries(start, min(start + PIECE, end)):
             if mark in stored.leaf or any(code in stored.leaf for code in WRITING):
                 account.follow(decoded(stored.index, stored.leaf), case)
         await asyncio.sleep(0)

@@ -68,9 +68,9 @@ class Extension:
 class Case:
     """One case. `known_as` and `helpers` are of its holder then, as of who asks for anything.
 
-    `notified` are who could have approved. `looked_from` is where the log is read from for what it
-    touched. `accounted_at` says when what it touched was written
-    down and queued; `first_read_at` is of the first request that its grant was served.
+    `notified` are who could have approved. The log is read for what it touched from `looked_from`
+    on, and once that was written down and queued, at `accounted_at`, up to `looked_to`.
+    `first_read_at` is of the first request that its grant was served.
     """
 
     id: str
@@ -111,6 +111,7 @@ class Case:
     touched: int = 0
     first_read_at: datetime | None = None
     first_read: int | None = None
+    looked_to: int | None = None
     entry: int | None = None
 
     @property

@@ -72,6 +72,7 @@ def upgrade() -> None:
         close_late_at=maybe_integer,
         review_late_at=maybe_integer,
         looked_from=integer,
+        looked_to=maybe_integer,
         accounted_at=maybe_integer,
         touched=integer,
         first_read_at=maybe_integer,
