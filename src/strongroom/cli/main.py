@@ -75,6 +75,7 @@ ENTRIES = {
     "change-rule": _entry("change:change_rule", "Which writes need an approved change.", _ACCESS),
     "plan": _entry("directory:plan", "What a directory of settings would change.", _ACCESS),
     "apply": _entry("directory:apply", "Set the server up as a directory says.", _ACCESS),
+    "review": _entry("review:review", "Who holds what, looked at each quarter.", _ACCESS),
     "vendor": _entry("vendor:vendor", "Vendors: what they reach, until when.", _ACCESS),
     "training": _entry("training:training", "Courses, and who completed which.", _ACCESS),
     "document": _entry("document:document", "Policies and procedures, approved.", _ACCESS),
