@@ -1,8 +1,9 @@
 """T34: the access matrix that people review is what the engine enforces.
 
 Population  Every subject, with every capability on every path that a policy or mount names.
-Holds when  What the stored policies say and what the running engine answers is the same in every
-            cell. The hash of the rendered matrix is in the last item.
+Holds when  What the stored policies and grants say, less what the stored environments refuse, and
+            what the running engine answers is the same in every cell. The hash of the rendered
+            matrix is in the last item.
 Not judged  Nothing.
 Trust       One side is compiled anew from the stored rows, the other is what requests are judged
             by. Both use the same compiler: that it means what Vault's does is shown by the tests.
@@ -52,8 +53,9 @@ CONTROL = ControlTest(
     kind=Kind.PROBE,
     population="Every subject with its capabilities on every path that a policy or mount names",
     procedure=(
-        "Compiled the stored policies anew and rendered the matrix from them. Asked the engine "
-        "that judges requests for each cell, and compared. Hashed the rendering."
+        "Compiled the stored policies and active grants anew, took off what environments refuse, "
+        "and rendered the matrix from them. Asked the engine that judges requests for each cell, "
+        "and compared. Hashed the rendering."
     ),
     holds_when="No cell differs.",
     limits=(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from strongroom.core.governance.admins import duties_by
@@ -15,12 +15,13 @@ from strongroom.core.server import Server
 from strongroom.core.views import parsed
 from strongroom.evidence.shares import secrets_in, shares
 from strongroom.identity.environments import read_environments
-from strongroom.identity.groups import read_graph
+from strongroom.identity.governance.grants import grants_of, lent, of_own_sign_in, policy_of
+from strongroom.identity.groups import Graph, read_graph
 from strongroom.identity.policy.acl import Acl, compile_acl
-from strongroom.identity.policy.capability import EVERYTHING, Capability, names
+from strongroom.identity.policy.capability import EVERYTHING, Capability, Operation, asks, names
 from strongroom.identity.policy.document import Policy
 from strongroom.identity.policy.lending import Lending
-from strongroom.identity.policy.questions import access_matrix, reaches
+from strongroom.identity.policy.questions import may, reaches
 from strongroom.identity.records import (
     ALIASES,
     ENTITIES,
@@ -34,7 +35,8 @@ from strongroom.identity.records import (
     Token,
 )
 from strongroom.identity.sessions import Session
-from strongroom.identity.standing import identity_of, stand
+from strongroom.identity.sign_ins import login_behind
+from strongroom.identity.standing import Standing, identity_of, stand
 from strongroom.identity.tokens import kept
 from strongroom.sdk.batch_tokens import BatchToken
 from strongroom.sdk.facts.access import (
@@ -146,11 +148,11 @@ class Facts:
             seen.add(token.entity)
             who = token.entity or f"token:{token.accessor}"
             name = f"{session.entity.name} ({who})" if session.entity else who
-            found.setdefault((who, session.policies, session.environments), (name, session))
+            found.setdefault((who, *_same(session)), (name, session))
         for entity in (await tx.examine(ENTITIES))[0]:
             if entity.id not in seen and not entity.disabled and not entity.id.startswith(OWN):
                 for session in await self._imagined(tx, entity, now):
-                    key = (entity.id, session.policies, session.environments)
+                    key = (entity.id, *_same(session))
                     found.setdefault(key, (f"{entity.name} ({entity.id})", session))
         return sorted(found.values(), key=lambda each: each[0])
 
@@ -227,18 +229,37 @@ class Facts:
             (await tx.examine(ENVIRONMENTS))[0],
             (await tx.examine(MOUNTS))[0],
         )
+        environments = await read_environments(tx)
+        written = Fence(Guardrails(environments.sound, environments.lost, environments.problem))
+        running = Fence(await self.server.views.guardrails(tx))
         for name, session in await self._holders(tx):
             await asyncio.sleep(0)
-            own, identity = session.token.policies, None
+            own, identity, standing = session.token.policies, None, None
             if session.entity is not None:
                 standing = await stand(tx, session.entity, graph)
                 identity = await identity_of(tx, session.entity, standing.belonging)
                 own = kept((*own, *standing.policies))
             held = [policies[p] for p in own if p in policies and p not in over]
             held += [ROOT] if "root" in own else []
-            stored = _cells(compile_acl(held, identity, now), paths)
-            engine = _cells(session.acl, paths)
-            cells = [Cell(path=path, stored=stored[path], engine=engine[path]) for path in paths]
+            acl = compile_acl(held, identity, now)
+            extra: list[Policy] = []
+            if standing is not None and acl.everything is None:
+                given = {name: each for name, each in policies.items() if name not in over}
+                extra = await _granted(tx, session.token, standing, given, graph, now)
+            granted = compile_acl(extra, identity, now)
+            by_policies = await _is_served_by_policies(tx, session.token, standing, now)
+            bound = session.environments
+            cells: list[Cell] = []
+            for path in paths:
+                stored = _stored(acl, granted, path)
+                engine = _engine(session.acl, path)
+                cells.append(
+                    Cell(
+                        path=path,
+                        stored=written.left(bound, path, stored, by_policies=by_policies),
+                        engine=running.left(bound, path, engine, by_policies=session.workload),
+                    )
+                )
             yield MatrixRow(subject=name, cells=tuple(cells))
 
     async def held_rules(self, left_out: Sequence[str]) -> AsyncIterator[HeldRules]:
@@ -308,8 +329,109 @@ def _held(acl: Acl) -> list[tuple[str, Capability]]:
     ]
 
 
-def _cells(acl: Acl, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    return {access.path: names(access.capabilities) for access in access_matrix({"": acl}, paths)}
+Judged = tuple[Capability, Capability]  # what may be done on a path, and what of it was granted
+
+
+@dataclass(slots=True)
+class Fence:
+    """What some guardrails leave, each refusal remembered."""
+
+    guardrails: Guardrails
+    _refused: dict[tuple[frozenset[str], str, Operation], bool] = field(default_factory=dict)
+    _by_grant: dict[tuple[str, Operation], bool] = field(default_factory=dict)
+
+    def left(
+        self, bound: frozenset[str], path: str, judged: Judged, *, by_policies: bool
+    ) -> tuple[str, ...]:
+        """Return the names of what is left of what policies and grants say of a path."""
+        held, granted = judged
+        rest = Capability.NONE
+        for flag in EVERYTHING & held:
+            inside = not (by_policies or flag & granted) and self._needs(path, asks(flag))
+            if not inside and not self._refuses(bound, path, asks(flag)):
+                rest |= flag
+        alone = rest in (Capability.NONE, Capability.SUDO) and rest != held & EVERYTHING
+        return names(Capability.NONE if alone else rest)
+
+    def _refuses(self, bound: frozenset[str], path: str, operation: Operation) -> bool:
+        if not (self.guardrails.boundaries or self.guardrails.problem or bound):
+            return False
+        key = (bound, path, operation)
+        if key not in self._refused:
+            self._refused[key] = self.guardrails.refusal(bound, path, operation) is not None
+        return self._refused[key]
+
+    def _needs(self, path: str, operation: Operation) -> bool:
+        key = (path, operation)
+        if key not in self._by_grant:
+            self._by_grant[key] = self.guardrails.granted_only(path, operation) is not None
+        return self._by_grant[key]
+
+
+def _same(session: Session) -> tuple[object, ...]:
+    """Return what two sessions of one entity have in common that may do the same."""
+    granted = () if session.acl.granted is None else tuple(session.acl.granted.merged)
+    return session.policies, session.environments, session.workload, granted
+
+
+def _stored(own: Acl, granted: Acl, path: str) -> Judged:
+    """Judge by the rows: a grant adds to policies, but for sudo and where these deny."""
+    held = by_grant = Capability.NONE
+    for flag in EVERYTHING:
+        decision = may(own, flag, path)
+        if decision.allowed:
+            held |= flag
+        if flag is Capability.SUDO or decision.capabilities & Capability.DENY:
+            continue
+        if may(granted, flag, path).allowed:
+            by_grant |= flag
+    return held | by_grant, by_grant
+
+
+def _engine(acl: Acl, path: str) -> Judged:
+    """Judge by what requests are judged by."""
+    held = by_grant = Capability.NONE
+    for flag in EVERYTHING:
+        decision = may(acl, flag, path)
+        if decision.allowed:
+            held |= flag
+            by_grant |= flag if decision.granted else Capability.NONE
+    return held, by_grant
+
+
+async def _granted(  # noqa: PLR0913, PLR0917 - whose, what they are of, and as of when
+    tx: Transaction,
+    token: Token,
+    standing: Standing,
+    policies: Mapping[str, Policy],
+    graph: Graph,
+    now: datetime,
+) -> list[Policy]:
+    """Return what the rows say was granted to who signed in for a token, and holds now."""
+    if standing.person is None or not standing.active(now) or not of_own_sign_in(token):
+        return []
+    found: list[Policy] = []
+    for row in await grants_of(tx, standing.entity.id):
+        if not row.active(now):
+            continue
+        found.append(policy_of(row))
+        given = {name for group in graph.above(row.groups) for name in group.policies}
+        found += [lent(row, policies[name]) for name in sorted(given & policies.keys())]
+    return found
+
+
+async def _is_served_by_policies(
+    tx: Transaction, token: Token, standing: Standing | None, now: datetime
+) -> bool:
+    """Say whether a token is of a registered workload that made it by nobody but itself."""
+    if standing is None or standing.workload is None or not standing.active(now):
+        return False
+    if of_own_sign_in(token):
+        return True
+    if standing.person is not None or token.makers != (standing.entity.id,):
+        return False
+    login = await login_behind(tx, token)
+    return login is not None and of_own_sign_in(login)
 
 
 def _paths(
