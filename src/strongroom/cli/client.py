@@ -43,7 +43,7 @@ _OWN: Final = "auth/token/lookup-self"
 _FACTOR: Final = "a fresh factor is needed here"
 _LOGIN: Final = "/login"
 _WHERE: Final = "is the address right (--address, STRONGROOM_ADDR)?"
-_LARGEST: Final = 2**30  # bytes of an answer; a pack may be large
+_LARGEST: Final = 2**27  # bytes of an answer
 _SLOWEST: Final = 16 * 1024  # bytes a second, once an answer takes longer than the timeout
 _PIECE: Final = 2**16
 _REDIRECTS: Final = frozenset({307, 308})
@@ -82,6 +82,7 @@ class Client:
         self._wrap_ttl = wrap_ttl
         self._parts = _address(target.address)
         self._connection: HTTPConnection | None = None
+        self.largest = _LARGEST  # an answer; a pack may be larger
         self.steps_up: Callable[[Client], None] | None = None  # shows a fresh factor, once
 
     def get(self, path: str, query: Query | None = None, *, wrapped: bool = True) -> Any:
@@ -202,7 +203,7 @@ class Client:
         try:
             self._connection.request(method, target, body=body, headers=dict(headers))
             response = self._connection.getresponse()
-            return response, _body(response, self._target.timeout)
+            return response, _body(response, self._target.timeout, self.largest)
         except _TooLargeError:
             self.close()
             raise CommandError(f"the answer of {self.address} does not end", _WHERE) from None
@@ -235,13 +236,13 @@ class _TooLargeError(Exception):
     pass
 
 
-def _body(response: HTTPResponse, patience: float) -> bytes:
+def _body(response: HTTPResponse, patience: float, largest: int) -> bytes:
     """Read a body; TimeoutError for one that comes slower than any link behind `patience`."""
     parts, size, began = list[bytes](), 0, monotonic()
     while part := response.read1(_PIECE):
         parts.append(part)
         size += len(part)
-        if size > _LARGEST:
+        if size > largest:
             raise _TooLargeError
         if (waited := monotonic() - began) > patience and size < waited * _SLOWEST:
             raise TimeoutError

@@ -16,6 +16,7 @@ from strongroom.cli.session import Session
 
 evidence = group("evidence", "Run controls over a period, list runs, take packs away.")
 _AREA = "strongroom/evidence"
+_LARGEST_PACK = 2**32  # bytes
 _MARKS = {
     "tampered": Mark.BAD,
     "exceptions": Mark.BAD,
@@ -189,6 +190,7 @@ def pack(
     The newest run over the same period is in it; without one, the controls are run.
     """
     period = _period(session, start, end, controls)
+    session.client.largest = _LARGEST_PACK
     reply = session.client.send("POST", f"{_AREA}/pack", period)
     if not reply.raw.startswith(b"PK"):
         raise CommandError("the server did not send a pack")
@@ -209,6 +211,7 @@ def packs(session: Session, name: str | None, output: Path | None) -> None:
     """List the packs that the server keeps, or take NAME away again."""
     if name is not None:
         target = output or Path(Path(name).name)
+        session.client.largest = _LARGEST_PACK
         target.write_bytes(session.client.send("GET", f"{_AREA}/packs/{name}").raw)
         session.answer({"pack": str(target)}, lambda: session.output.done(f"the pack is {target}"))
         return

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Final
 
 from strongroom.core.records import MOUNTS
-from strongroom.core.router import Operation
 from strongroom.identity.policy.acl import Acl
+from strongroom.identity.policy.capability import Operation
 from strongroom.identity.policy.pattern import Segment, Shape, is_exact, shape
 from strongroom.identity.records import Environment
 from strongroom.identity.sessions import Session
