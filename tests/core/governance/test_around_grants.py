@@ -10,7 +10,7 @@ import pytest
 
 from strongroom import app
 from strongroom.testing.leasing import Leasing, Outside
-from tests.core.governance.office import asked, decide, office, person, reads, signed_in
+from tests.core.governance.office import asked, decide, entity, office, person, reads, signed_in
 from tests.core.governance.test_granted_only import only_granted, workload
 from tests.core.system.room import Room
 from tests.core.system.test_groups import storage
@@ -219,3 +219,31 @@ async def test_a_grant_that_was_ended_stays_so_when_the_clock_goes_back(ours: Ro
     back = await reads(ours, her)
 
     assert (before, ended.status, at_end, back) == (200, 204, 403, 403)
+
+
+async def test_who_logs_in_as_a_workload_is_served_and_the_entry_names_who_made_its_secret(
+    ours: Room,
+) -> None:
+    """As the decision 0024 says: it cannot be told from the workload, but by the log."""
+    role = "auth/ar/role/app"
+    text = f'path "{role}/secret-id" {{ capabilities = ["update"] }}'
+    await ours.policy("secret-ids", text)
+    ann, her = await person(ours, "ann", "secret-ids", "reader")
+    await ours.mount("auth/ar/", "approle")
+    await ours.ask("POST", role, {"token_policies": ["reader"]})
+    role_id = (await ours.ask("GET", f"{role}/role-id")).data["role_id"]
+    app = await entity(ours, "batch")
+    accessor = (await ours.ask("GET", "sys/auth")).data["ar/"]["accessor"]
+    alias = {"name": role_id, "mount_accessor": accessor, "canonical_id": app}
+    assert (await ours.ask("POST", "identity/entity-alias", alias)).status == 200
+    given = {"owner": ann, "justification": "it serves", "environment": "production"}
+    assert (await ours.ask("POST", f"strongroom/workloads/{app}", given)).status == 204
+    await only_granted(ours)
+
+    made = await ours.ask("POST", f"{role}/secret-id", {}, token=her)
+    shown = {"role_id": role_id, "secret_id": made.data["secret_id"]}
+    login = await ours.ask("POST", "auth/ar/login", shown, token="")
+
+    assert await reads(ours, login.auth["client_token"]) == 200
+    assert (await ours.last())["unmapped"]["let_in_by"] == [ann]
+    assert await reads(ours, her) == 403

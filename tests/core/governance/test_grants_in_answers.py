@@ -175,3 +175,15 @@ async def test_a_grant_that_was_ended_since_held_then_and_that_is_said(ours: Roo
     assert "grant" not in now
     assert then[f"grant:{grant}"]["ends"] == "2026-01-01T01:00:00Z"
     assert any(grant in each for each in answer.data["uncertain"])
+
+
+async def test_an_interface_is_told_what_was_granted(ours: Room) -> None:
+    _, hers = await person(ours, "ann")
+    _, bobs = await person(ours, "bob")
+    assert (await decide(ours, await asked(ours, hers), bobs)).status == 200
+
+    told = (await ours.ask("GET", "sys/internal/ui/resultant-acl", token=hers)).data
+
+    assert told["exact_paths"]["secret/prod/db"] == {"capabilities": ["read"]}
+    shown = await ours.ask("GET", "sys/internal/ui/mounts/secret", token=hers)
+    assert shown.status == 200

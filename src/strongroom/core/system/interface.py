@@ -18,7 +18,7 @@ from strongroom.core.server import Server
 from strongroom.core.system.mount_settings import AUTH, shown_mount
 from strongroom.core.views import Live
 from strongroom.identity.policy.acl import Acl
-from strongroom.identity.policy.capability import names
+from strongroom.identity.policy.capability import Capability, names
 from strongroom.identity.policy.pattern import has_plus
 from strongroom.identity.policy.questions import reaches
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Reply, Route
@@ -111,7 +111,10 @@ class InterfaceRoutes:
         return Reply({})
 
     async def resultant(self, call: SystemCall, _: Nothing) -> Reply:
-        """Give the caller's rules by pattern; those with a `+` are left out, as in Vault."""
+        """Give the caller's rules by pattern, granted ones too; those with a `+` not, as in Vault.
+
+        What a guardrail refuses, or a `deny` takes from a grant, is not taken off.
+        """
         if call.session is None:
             raise NotFoundError
         acl = call.session.acl
@@ -119,8 +122,11 @@ class InterfaceRoutes:
             return Reply({"root": True})
         exact: dict[str, object] = {}
         glob: dict[str, object] = {}
-        for pattern, merged in acl.merged.items():
-            held = {"capabilities": list(names(merged.capabilities))}
+        rules = {pattern: merged.capabilities for pattern, merged in acl.merged.items()}
+        for pattern, lent in (acl.granted.merged if acl.granted is not None else {}).items():
+            rules[pattern] = rules.get(pattern, Capability.NONE) | lent.capabilities
+        for pattern, capabilities in rules.items():
+            held = {"capabilities": list(names(capabilities))}
             if has_plus(pattern):
                 continue
             if pattern.endswith("*"):
