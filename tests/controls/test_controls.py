@@ -17,7 +17,7 @@ HELD = st.sampled_from([True, False, None])
 def test_the_ids_are_those_of_the_catalogue_each_once() -> None:
     ids = [control.id for control in CONTROLS]
 
-    assert len(set(ids)) == len(ids) == 41
+    assert len(set(ids)) == len(ids) == 45
     assert all(re.fullmatch(r"T\d\d", each) for each in ids)
 
 
