@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from strongroom.base.errors import NotFoundError
 from strongroom.core.server import Server
 from strongroom.core.views import Live
-from strongroom.identity.entrances import ENTRANCES, dropped, entrance_name
+from strongroom.identity.entrances import ENTRANCES, dropped, entrance_name, set_by_leavers
 from strongroom.identity.leaving import LEAVERS, Ending, Leaver
-from strongroom.identity.people import LEFT
+from strongroom.identity.people import LEFT, active_person
 from strongroom.identity.records import ALIASES, MERGED, PEOPLE, WORKLOADS, Person, Workload
 from strongroom.identity.standing import ACTIVE, end_of
 from strongroom.identity.workloads import DECOMMISSIONED
-from strongroom.sdk.auth import Forgetting, ForgettingMade
+from strongroom.sdk.auth import Forgetting, ForgettingMade, SetByOthers
 from strongroom.sdk.engine import Call
 from strongroom.storage.store import MountStore
 from strongroom.storage.transaction import Transaction
@@ -38,10 +38,15 @@ PERSON, WORKLOAD = "person", "workload"
 
 @dataclass(frozen=True, slots=True)
 class Offboarded:
-    """The row of a leaver, and by what nobody gets in any more but who is registered."""
+    """The row of a leaver, and by what nobody gets in any more but who is registered.
+
+    `codes` are those whose enrolment codes are void, `passwords` by which even a person does not.
+    """
 
     leaver: Leaver
     closed: tuple[str, ...]
+    codes: tuple[str, ...]
+    passwords: tuple[str, ...]
 
     @property
     def details(self) -> dict[str, object]:
@@ -51,7 +56,9 @@ class Offboarded:
             "kind": self.leaver.kind,
             "ended": self.leaver.ended,
         }
-        return found | ({"entrances": list(self.closed)} if self.closed else {})
+        found |= {"entrances": list(self.closed)} if self.closed else {}
+        found |= {"codes_void_of": list(self.codes)} if self.codes else {}
+        return found | ({"passwords": list(self.passwords)} if self.passwords else {})
 
 
 async def offboard(  # noqa: PLR0913 - who, when, by whom and why
@@ -66,7 +73,7 @@ async def offboard(  # noqa: PLR0913 - who, when, by whom and why
     await ending.run()
     await ending.timed("credentials", partial(forget, server, tx, entity, now))
     await ending.timed("made_credentials", partial(forget_made, server, tx, entity, now))
-    return Offboarded(_noted(tx, ending, kind, why), await _closed(server, tx, ending))
+    return await _offboarded(server, tx, ending, _noted(tx, ending, kind, why))
 
 
 async def end_what_is_over(
@@ -79,7 +86,7 @@ async def end_what_is_over(
     await ending.timed("credentials", partial(forget, server, tx, entity, now))
     await ending.timed("made_credentials", partial(forget_made, server, tx, entity, now))
     leaver = _noted(tx, ending, kind, "the end of the registration has come")
-    return Offboarded(leaver, await _closed(server, tx, ending))
+    return await _offboarded(server, tx, ending, leaver)
 
 
 async def measure(server: Server, leaver: Leaver, began: float) -> None:
@@ -99,6 +106,42 @@ def _noted(tx: Transaction, ending: Ending, kind: str, why: str) -> Leaver:
     leaver = Leaver(ending.entity, kind, ending.now, ending.by, why, ending.ended)
     tx.put(LEAVERS, leaver)
     return leaver
+
+
+async def _offboarded(
+    server: Server, tx: Transaction, ending: Ending, leaver: Leaver
+) -> Offboarded:
+    passwords = await _passwords(server, tx, ending)
+    return Offboarded(leaver, await _closed(server, tx, ending), tuple(ending.codes), passwords)
+
+
+async def _passwords(server: Server, tx: Transaction, ending: Ending) -> tuple[str, ...]:
+    """Return the names of users of registered people who do not get in until another sets them.
+
+    They are signed out: it may have been the leaver who signed in.
+    """
+    found: list[str] = []
+    mounts = (await server.views.mounts(tx)).by_path
+    by_uuid = {live.row.uuid: (path, live) for path, live in mounts.items()}
+    for mount, name in ending.closed:
+        path, live = by_uuid.get(mount, ("", None))
+        person = "" if live is None else await _shut_out(server, tx, live, name, ending.now)
+        if person:
+            await Ending(tx, ending.database, person, ending.now, ending.by).sign_out()
+            found.append(entrance_name(path, name))
+    return tuple(found)
+
+
+async def _shut_out(server: Server, tx: Transaction, live: Live, name: str, now: datetime) -> str:
+    """Return which registered person a user's password lets in no more, since a leaver set it."""
+    if not isinstance(live.plugin, SetByOthers):
+        return ""
+    set_by = await live.plugin.set_by(call_at(server, tx, live, now), name)
+    for alias in await tx.all(ALIASES, mount_accessor=live.row.accessor, name=name):
+        person = await active_person(tx, alias.entity, now) if set_by else None
+        if person is not None and await set_by_leavers(tx, set_by, person.entity, now):
+            return person.entity
+    return ""
 
 
 async def _closed(server: Server, tx: Transaction, ending: Ending) -> tuple[str, ...]:

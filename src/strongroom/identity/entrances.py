@@ -11,6 +11,11 @@ somebody else to answer for them, until another person writes it again or says t
     another registered workload         goes on; to be looked at    who made its secret id; its
                                                                     owner, where that one wrote it
     a registered person                 goes on; to be looked at    nobody else
+    one by a password that a leaver     refused                     nobody else
+    set, without a factor of their own
+
+A factor is somebody's own where nobody who has left could have enrolled it. A password is another's
+once another person set it: to confirm its user does not do.
 
 Vault   There is nothing of this: what a role lets in does not end with who wrote it.
 Order   A write is noted in its own commit, before the answer. A leaving marks what is theirs in the
@@ -29,14 +34,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from strongroom.identity.factors.records import FACTORS
+from strongroom.identity.makers import all_there
 from strongroom.identity.people import active_person
 from strongroom.identity.records import PEOPLE, WORKLOADS
+from strongroom.identity.sign_ins import ANYBODY
 from strongroom.identity.standing import Standing, end_of
 from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
 
 WHOLE: Final = ""  # the name of what concerns each login at a mount: its configuration
 MADE_BY_LEAVER: Final = "who made this way in has left, and nobody else answers for it"
+SET_BY_LEAVER: Final = "who set this password has left, and they have no factor of their own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +169,42 @@ async def let_in_by(
     tx: Transaction, coming: Coming, standing: Standing, now: datetime
 ) -> tuple[str, ...]:
     """Return with whom else the token of a login ends; ClosedError where it gets none."""
+    if standing.active(now) and standing.person is not None:
+        if await set_by_leavers(tx, coming.set_by, standing.entity.id, now):
+            raise ClosedError(SET_BY_LEAVER)
+        return ()
     names = dict.fromkeys((coming.entrance, WHOLE))
     rows = [row for name in names if (row := await tx.get(ENTRANCES, coming.mount, name))]
     knowing = _with((), (e for r in rows for e in (r.knowing if coming.alone else r.makers)))
     gone = {each for row in rows for each in row.refused_for}
     if standing.active(now):
-        if standing.person is not None or standing.workload is None:
-            return ()
-        owner = await active_person(tx, standing.workload.owner, now) if knowing else None
+        workload = standing.workload
+        owner = await active_person(tx, workload.owner, now) if workload and knowing else None
         if not knowing or (owner is not None and owner.entity not in gone):
             mine = [each for each in knowing if owner is not None and each == owner.entity]
             return _but(standing.entity.id, (*coming.set_by, *mine))
     if gone:
         raise ClosedError(MADE_BY_LEAVER)
     return _but(standing.entity.id, (*knowing, *coming.set_by))
+
+
+async def set_by_leavers(
+    tx: Transaction, set_by: Sequence[str], person: str, now: datetime
+) -> tuple[str, ...]:
+    """Return who has left of those who set a password, where a person has no factor of their own.
+
+    A factor that one of them, or somebody else who has left, could have enrolled is none.
+    """
+    others = [each for each in set_by if each not in (person, ANYBODY)]
+    gone = [each for each in others if not await all_there(tx, (each,), now)]
+    if not gone:
+        return ()
+    factors, _ = await tx.examine(FACTORS, entity=person)
+    for factor in factors:
+        helped = tuple(each for each in factor.helped_by or () if each != person)
+        if not factor.disabled and ANYBODY not in helped and await all_there(tx, helped, now):
+            return ()
+    return tuple(gone)
 
 
 def _but(own: str, found: Iterable[str]) -> tuple[str, ...]:

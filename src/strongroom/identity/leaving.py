@@ -25,6 +25,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from strongroom.identity.entrances import close
+from strongroom.identity.factors.holds import void_codes
 from strongroom.identity.factors.records import CEREMONIES, FACTORS, MFA_PENDING
 from strongroom.identity.governance.grants import end_all
 from strongroom.identity.governance.records import PROPOSALS
@@ -104,17 +105,35 @@ class Ending:
     by: str
     ended: dict[str, dict[str, float]] = field(default_factory=dict)
     closed: list[tuple[str, str]] = field(default_factory=list)  # `identity.entrances`
+    codes: list[str] = field(default_factory=list)  # whose enrolment codes are void now
 
     async def run(self) -> None:
         """End everything that rows of the core hold."""
+        ids, works = await self._all_works()
+        for name, work in works.items():
+            await self.timed(name, work)
+        await self.timed("entrances", partial(self._entrances, ids))
+        await self.timed("enrolment_codes", partial(self._codes, ids))
+        self._changed()
+
+    async def sign_out(self) -> int:
+        """End the tokens alone, and what hangs on them; return how many that were."""
+        _, works = await self._all_works()
+        for name in ("sessions", "leases", "cubbyholes", "logins_waiting", "enrolments"):
+            await works[name]()
+        count = await works["tokens"]()
+        self._changed()
+        return count
+
+    async def _all_works(self) -> tuple[list[str], Mapping[str, Callable[[], Awaitable[int]]]]:
         ids = [self.entity, *(m.id for m in await self.tx.all(MERGED, entity=self.entity))]
         likes = " OR ".join(["makers LIKE ?"] * len(ids))
         let_in = " OR ".join(["let_in_by LIKE ?"] * len(ids))
         mine = _MINE.format(marks=", ".join("?" * len(ids)), likes=likes, let_in=let_in)
         quoted = [f'%"{each}"%' for each in ids]
-        for name, work in self._works(mine, (*quoted, *ids, *quoted, *ids)).items():
-            await self.timed(name, work)
-        await self.timed("entrances", partial(self._entrances, ids))
+        return ids, self._works(mine, (*quoted, *ids, *quoted, *ids))
+
+    def _changed(self) -> None:
         self.tx.changed(f"entity:{self.entity}")
         self.tx.changed("tokens")  # of other entities too, where they are below one of theirs
 
@@ -197,6 +216,10 @@ class Ending:
     async def _entrances(self, ids: Sequence[str]) -> int:
         self.closed = await close(self.tx, ids, self.now)
         return len(self.closed)
+
+    async def _codes(self, ids: Sequence[str]) -> int:
+        self.codes = await void_codes(self.tx, ids, self.now)
+        return len(self.codes)
 
     async def _policies(self) -> int:
         entity = await self.tx.get(ENTITIES, self.entity)

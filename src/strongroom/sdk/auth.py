@@ -197,6 +197,15 @@ class ForgettingMade(Protocol):
 
 
 @runtime_checkable
+class SetByOthers(Protocol):
+    """For methods where others set what somebody logs in with: a password."""
+
+    async def set_by(self, call: Call, name: str) -> tuple[str, ...]:
+        """Return who set it; nobody where there is no such subject."""
+        ...
+
+
+@runtime_checkable
 class HandingOn(Protocol):
     """For methods whose replies hold what others log in with, and may be wrapped: secret ids."""
 

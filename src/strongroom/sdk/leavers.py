@@ -220,7 +220,10 @@ def _ways_in(
             if entity not in each.closed:
                 yield Item(subject, False, "they have left, and it still lets anybody in", shown)
             else:
-                because = "lets in who is registered: nobody else has looked at it since they left"
+                because = (
+                    "lets in who is registered, a person by a password that a leaver set only with "
+                    "a factor of their own: nobody else has looked at it since they left"
+                )
                 yield Item(subject, None, because, shown)
 
 

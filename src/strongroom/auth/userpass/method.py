@@ -225,6 +225,11 @@ class Userpass:
         """Say whether there is such a user."""
         return int(await _find(call, alias) is not None)
 
+    async def set_by(self, call: Call, name: str) -> tuple[str, ...]:
+        """Return who set a user's password."""
+        user = await _find(call, name)
+        return () if user is None else user.set_by
+
     async def subjects(self, call: Call, after: str, limit: int) -> list[Subject]:
         """Return users by name."""
         names = await call.store.names("user/", after=after, limit=limit)

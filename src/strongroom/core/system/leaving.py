@@ -126,6 +126,7 @@ class LeavingRoutes:
         orphans = sorted(row.entity for row in owned if row.left_at is None)
         call.details["orphans"] = orphans
         left = {"workloads_without_owner": orphans, "entrances": list(gone.closed)}
+        left |= {"passwords": list(gone.passwords), "codes_void_of": list(gone.codes)}
         return Reply({**shown(gone.leaver), **left})
 
     async def ids(self, call: SystemCall, given: Page) -> Reply:

@@ -6,7 +6,9 @@
 
 A code comes with the approval of a registration, of a return, or of a request for new factors
 (`core.system.registrations`), or from root. Whoever removed a factor approves none of these, and
-whoever was given a code counts as one who could have enrolled by it (`Factor.helped_by`).
+whoever was given a code counts as one who could have enrolled by it (`Factor.helped_by`). Once
+they have left, or who asked for it has, it is void: the next one comes with another person's
+approval of a request for new factors.
 
 Units   A code has 80 random bits, is good once, and for two weeks.
 Trust   Guarded: who can write to the database can delete such a row, as they can a factor. Of a
@@ -27,7 +29,7 @@ from strongroom.crypto.errors import CodeError
 from strongroom.crypto.recovery_codes import canonical, new_code
 from strongroom.identity.factors.checking import FactorRefusedError
 from strongroom.identity.factors.records import Factor
-from strongroom.identity.records import PEOPLE
+from strongroom.identity.records import PEOPLE, REGISTRATIONS
 from strongroom.storage.barrier import Barrier
 from strongroom.storage.register import Register, micros
 from strongroom.storage.transaction import Transaction
@@ -105,6 +107,31 @@ async def give_code(
     tx.put(FACTOR_HOLDS, replace(new, entry=None))
     tx.changed(f"entity:{entity}")
     return code
+
+
+async def void_codes(tx: Transaction, ids: Iterable[str], now: datetime) -> list[str]:
+    """Make void each code that stands and that one of these was shown, or asked for.
+
+    Returns whose they were. They enrol by one that another person's approval gives.
+    """
+    leaving, voided = set(ids), list[str]()
+    held, _ = await tx.examine(FACTOR_HOLDS)
+    for row in held:
+        if not row.code or (
+            leaving.isdisjoint(row.known_to) and not await _asked(tx, row, leaving)
+        ):
+            continue
+        tx.put(FACTOR_HOLDS, replace(row, code="", code_until=None, known_to=(), changed_at=now))
+        tx.changed(f"entity:{row.entity}")
+        voided.append(row.entity)
+    return voided
+
+
+async def _asked(tx: Transaction, row: FactorHold, those: set[str]) -> bool:
+    """Say whether one of these asked for what gave the code that stands."""
+    requests = await tx.all(REGISTRATIONS, entity=row.entity)
+    gave = [r for r in requests if r.decided_at is not None and r.decided_at == row.changed_at]
+    return any(not those.isdisjoint((*each.requesters, each.decided_by)) for each in gave)
 
 
 def check_code(barrier: Barrier, held: FactorHold, code: Secret, now: datetime) -> None:
