@@ -162,7 +162,9 @@ class TestDeciding:
         path = f"strongroom/reviews/{campaign['id']}/lines/{line['number']}"
 
         await firm.decide(firm.ann, campaign["id"], line, "revoke")
-        await proofs(firm)
+        for _ in range(3):
+            await proofs(firm)
+        assert len(await codes(firm, "review.probe")) == 1  # said once, while it stays so
         left = (await firm.room.ask("GET", path)).data["decision"]
         await firm.decide(firm.ann, campaign["id"], other, "revoke")
         await proofs(firm)

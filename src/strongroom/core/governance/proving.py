@@ -76,8 +76,9 @@ _WAYS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A path, and how it is asked for."""
+    """A path of a rule's pattern, and how it is asked for."""
 
+    pattern: str
     path: str
     operation: Operation
     served: Served
@@ -138,7 +139,7 @@ async def prove(server: Server, line: Line, row: LineDecision) -> bool:
 
     async def work(attempt: Attempt) -> bool:
         found = await attempt.transaction.get(LINE_DECISIONS, row.campaign, row.line, row.number)
-        if found is None or not found.pending:
+        if found is None or not found.pending or (found.proof, found.proof_text) == (proof, text):
             return False
         settled = proof != ALLOWED
         new = replace(found, proof=proof, proof_text=text, proof_entry=index, entry=None)
@@ -162,7 +163,7 @@ async def _said(tx: Transaction, line: Line, judged: Judged) -> tuple[str, str]:
     names = {rule.partition("#")[0] for rules in judged.still.values() for rule in rules}
     by = await _kept_lines(tx, line, names)
     way = next(iter(judged.still))
-    left = f"{way.operation.value} on {way.path} is still let by {', '.join(sorted(names))}"
+    left = f"{way.operation.value} on {way.pattern} is still let by {', '.join(sorted(names))}"
     if by and not (names - set(by)):
         numbers = sorted({number for found in by.values() for number in found})
         return COVERED, f"{left}; kept by line {', '.join(map(str, numbers))}"
@@ -206,7 +207,9 @@ async def judge(server: Server, tx: Transaction, line: Line) -> Judged:
             return judged
         adds = sorted({*left} & {*line.policies})
         if adds:
-            for way in judged.ways or [Way(line.via, Operation.UPDATE, Served.WRITE, "POST")]:
+            for way in judged.ways or [
+                Way(line.via, line.via, Operation.UPDATE, Served.WRITE, "POST")
+            ]:
                 judged.still[way] = tuple(f"{name}#" for name in adds)
             judged.ways = judged.ways or list(judged.still)
             return judged
@@ -268,7 +271,7 @@ def _way(pattern: str, held: Capability, random: str) -> Way | None:
             path = "/".join(parts)
             if path.endswith("*"):
                 path = f"{path.removesuffix('*')}probe-{random}"
-            return Way(path, operation, served, method, templated="{{" in pattern)
+            return Way(pattern, path, operation, served, method, templated="{{" in pattern)
     return None
 
 
