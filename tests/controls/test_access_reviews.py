@@ -9,11 +9,12 @@ import pytest
 from strongroom.base.clock import rfc3339
 from strongroom.controls.access_reviews import CONTROL
 from strongroom.controls.workload_reviews import CONTROL as OF_WORKLOADS
+from strongroom.crypto.merkle import leaf_hash, root_of
 from strongroom.sdk.control import ControlTest, Verdict, verdict
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
 from strongroom.sdk.facts.reviews import HeldFact, LineFact
-from strongroom.sdk.reviews import root_over
+from strongroom.sdk.reviews import line_bytes, root_over
 from tests.controls.histories import FakeLog, day, entry, evidence
 from tests.controls.reviews import FakeReviews
 
@@ -65,6 +66,13 @@ def before() -> LogEntry:
 
 
 DONE = (started(), said(1), said(2), signed())
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 8, 13])
+def test_the_root_is_that_of_the_tree_of_the_log(size: int) -> None:
+    lines = [line(number).frozen for number in range(size)]
+
+    assert root_over(lines) == root_of([leaf_hash(line_bytes(each)) for each in lines]).hex()
 
 
 @pytest.mark.parametrize(
