@@ -164,9 +164,9 @@ class Gate:
         Nobody need bring one there; but what is put down to a person has been shown by them.
         """
         session, incoming = attempt.session, attempt.incoming
-        if session is None or not session.steps_up or not incoming.path.startswith(CUSTODY):
+        if session is None or not incoming.path.startswith(CUSTODY):
             return
-        if incoming.operation in CHANGES:
+        if incoming.operation in CHANGES and session.steps_up_at(incoming.path):
             guardrails = await self.views.guardrails(attempt.transaction)
             await self._step_up(attempt, session, ASKED[incoming.operation], guardrails)
 
@@ -181,7 +181,7 @@ class Gate:
             attempt.guardrail = attempt.reason = refused
             raise DeniedError
         self._check_granted(attempt, session, asked, decision, guardrails)
-        if session.steps_up:
+        if session.steps_up_at(attempt.incoming.path):
             await self._step_up(attempt, session, asked, guardrails)
 
     def _check_granted(

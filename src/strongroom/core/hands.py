@@ -18,7 +18,8 @@ from dataclasses import replace
 from typing import Final
 
 from strongroom.core.attempt import Attempt
-from strongroom.core.records import MOUNTS, Mount
+from strongroom.core.records import MOUNTS, WRITTEN_BY
+from strongroom.core.records import hands_of as hands_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.router import Bound
 from strongroom.core.subjects import CHANGES
 from strongroom.identity.records import WORKLOADS
@@ -26,18 +27,11 @@ from strongroom.identity.sign_ins import ANYBODY
 from strongroom.sdk.engine import Call
 from strongroom.storage.transaction import Transaction
 
-WRITTEN_BY: Final = "written_by"  # in `Mount.config`
 MOST: Final = 64  # who are kept; of more it is as if anybody had
 OF_ONE: Final[Mapping[str, tuple[str, ...]]] = {
     "userpass": ("users/",),
     "ldap": ("users/", "groups/"),
 }
-
-
-def hands_of(row: Mount) -> tuple[str, ...]:
-    """Return who could log in at a mount as anybody, since they have written to it."""
-    found = row.config.get(WRITTEN_BY)
-    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 async def note_hands(attempt: Attempt, call: Call, bound: Bound) -> None:
@@ -48,7 +42,7 @@ async def note_hands(attempt: Attempt, call: Call, bound: Bound) -> None:
     path = bound.route.path
     if path.startswith(OF_ONE.get(live.row.kind, ())):
         return
-    makers = dict.fromkeys((*call.makers, *call.helped_by))
+    makers = dict.fromkeys(call.behind)
     if not makers or {*makers} <= {*hands_of(live.row)}:
         return
     tx = attempt.transaction

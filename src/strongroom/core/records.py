@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from strongroom.storage.register import Register
+
+WRITTEN_BY: Final = "written_by"  # in `Mount.config`: whose hands are in it (`core.hands`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,9 @@ LEASES = Register(
     sealed=("data",),
     indexes=(("token",), ("expires_at",), ("mount",)),
 )
+
+
+def hands_of(row: Mount) -> tuple[str, ...]:
+    """Return who could log in at a mount as anybody, since they have written to it."""
+    found = row.config.get(WRITTEN_BY)
+    return tuple(map(str, found)) if isinstance(found, list) else ()

@@ -15,8 +15,10 @@ from functools import cache
 from hashlib import sha256
 
 from strongroom.core.guardrails import Guardrails
-from strongroom.core.records import MOUNTS, Mount
+from strongroom.core.records import MOUNTS, Mount, hands_of
 from strongroom.core.router import Routes
+from strongroom.identity.behind import behind
+from strongroom.identity.entrances import ENTRANCES, WHOLE
 from strongroom.identity.environments import read_environments
 from strongroom.identity.factors.demands import ENROL, ENROL_TEXT, asking, unmet
 from strongroom.identity.factors.records import FACTOR_RULES, FactorRule
@@ -36,7 +38,7 @@ from strongroom.identity.policy.acl import Acl, compile_acl
 from strongroom.identity.policy.document import Policy, parse_policy
 from strongroom.identity.policy.lending import Lending
 from strongroom.identity.policy.template import Identity
-from strongroom.identity.records import PEOPLE, POLICIES, StoredPolicy, Token
+from strongroom.identity.records import ALIASES, POLICIES, WORKLOADS, StoredPolicy, Token
 from strongroom.identity.sessions import Session, about, actor_of, networks
 from strongroom.identity.sign_ins import SignIn, helped_by, login_behind, shown_by, sign_in_of
 from strongroom.identity.standing import Standing, identity_of, standing_of
@@ -404,10 +406,11 @@ class Views:
             about=about(token, made),
             made=made,
             makers=tuple(dict.fromkeys(filter(None, (*made.makers, token.entity)))),
-            helped_by=await self._helped_by(tx, sign_in, (*made.makers, token.entity)),
+            helped_by=await self._helped_by(tx, token, made, sign_in),
             actor=actor_of(token, environments, names, kind, made.makers),
             sign_in=sign_in,
             person=standing is not None and standing.person is not None,
+            registered=_registered(standing, made, now),
             workload=await self._is_workload(tx, token, standing, made, now),
             recorded_at=sign_in.seen_at if sign_in is not None else None,
             refused=refused,
@@ -415,15 +418,31 @@ class Views:
         )
 
     async def _helped_by(
-        self, tx: Transaction, sign_in: SignIn | None, makers: Iterable[str]
+        self, tx: Transaction, token: Token, made: Made, sign_in: SignIn | None
     ) -> tuple[str, ...]:
-        """Return who else could be behind a session: by its login, or by who made them people."""
-        found = dict.fromkeys(helped_by(sign_in))
-        for each in filter(None, makers):
-            person = await tx.get(PEOPLE, each)
-            if person is not None:
-                found |= dict.fromkeys(person.made_by or ())
-        return tuple(found)
+        """Return who else could be behind a session: by its login, or behind whom it stems from."""
+        whose = tuple(dict.fromkeys(filter(None, (*made.makers, token.entity))))
+        others = [*helped_by(sign_in), *made.let_in_by]
+        for each in whose:
+            if await tx.get(WORKLOADS, each) is not None:
+                others += await self._could_log_in(tx, token, each)
+        found = await behind(tx, (*whose, *others))
+        return tuple(each for each in found if each not in whose)
+
+    async def _could_log_in(self, tx: Transaction, token: Token, workload: str) -> tuple[str, ...]:
+        """Return who wrote by what a workload logged in.
+
+        Where no login is found any more, or its role is gone, that is who wrote to its mounts.
+        """
+        login = await login_behind(tx, token)
+        if login is not None and login.entity == workload:
+            role = await tx.get(ENTRANCES, login.mount, login.role)
+            if role is not None:
+                whole = await tx.get(ENTRANCES, login.mount, WHOLE)
+                return (*role.knowing, *(whole.knowing if whole is not None else ()))
+        mounts = {row.mount_accessor for row in await tx.all(ALIASES, entity=workload)}
+        rows = [live.row for live in (await self.mounts(tx)).by_path.values()]
+        return tuple(hand for row in rows if row.accessor in mounts for hand in hands_of(row))
 
     async def _outgrown(self, tx: Transaction, token: Token, standing: Standing | None) -> str:
         """Return the rule that asks for a factor which the login behind a token has not shown.
@@ -522,6 +541,13 @@ class Views:
         """Return the auth mount that made a token; a disabled one is none."""
         live = (await self.mounts(tx)).by_path.values()
         return next((each for each in live if token.mount and each.row.uuid == token.mount), None)
+
+
+def _registered(standing: Standing | None, made: Made, now: datetime) -> bool:
+    """Say whether a token is a registered, active workload's, or was made by such ones alone."""
+    if made.makers:
+        return made.workloads
+    return standing is not None and standing.workload is not None and standing.active(now)
 
 
 def tuned(live: Live, row: Mount | None) -> Live:

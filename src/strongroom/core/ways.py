@@ -72,7 +72,7 @@ class Ways:
         incoming, session = attempt.incoming, attempt.session
         if session is None or session.limited or session.networks or not plain(incoming):
             return
-        if session.sign_in is not None or session.steps_up:
+        if session.sign_in is not None or session.steps_up_at(incoming.path):
             return
         if not attempt.unconditional:
             return

@@ -3,13 +3,14 @@
 Trust   The requester is every entity that wrote the request, what those were merged into, whoever
         answers for one that is a workload, and whoever is known by an alias that one of them had.
         A requester that is gone, or was never registered, cannot be told from anybody: then nobody
-        may decide. Who decides
-        has signed in as themselves: not by a token that was made, nor by a password that a
-        requester set, an alias that one wrote or a mount that one configured, nor with a factor
-        that came after the request, or that a requester could have enrolled; and a requester did
-        not make them a person. Whose factors somebody else removed decides with one of before, or
-        once another approved a new one (`factors.holds`). Who could have signed in as the
-        requester does not decide, nor does one whom the same third could have been, alone.
+        may decide. Who decides has signed in as themselves: not by a token that was made, nor by a
+        password that a requester set, an alias that one wrote or a mount that one configured, nor
+        with a factor that came after the request, or that a requester could have enrolled; and a
+        requester did not make them a person. Each who did any of that is judged with whoever could
+        be behind them, owners of workloads above all, as of then and as of now (`identity.behind`).
+        Whose factors somebody else removed decides with one of before, or once another approved a
+        new one (`factors.holds`). Who could have signed in as the requester does not decide, nor
+        does one whom the same third could have been, alone.
         Who learns somebody's password, or controls a provider outside, and has their key too,
         cannot be told from them.
 """
@@ -20,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from strongroom.identity.behind import behind
 from strongroom.identity.factors.holds import FACTOR_HOLDS
 from strongroom.identity.people import active_person
 from strongroom.identity.records import ALIASES, PEOPLE, WORKLOADS
@@ -64,7 +66,7 @@ async def known_as(tx: Transaction, entity_ids: Iterable[str]) -> tuple[str, ...
     return tuple(sorted(found))
 
 
-async def _behind(tx: Transaction, requester: str) -> set[str]:
+async def _asking(tx: Transaction, requester: str) -> set[str]:
     """Return who a requester is now, and the owner of one that is a workload."""
     entity = await living(tx, requester)
     if entity is None:
@@ -134,25 +136,25 @@ async def check_apart(  # noqa: PLR0913 - who asked, as whom, who decides
     person = await active_person(tx, decider, now)
     if person is None:
         raise MayNotDecideError("only an active person decides")
-    helpers, behind = tuple(helpers), set[str]()
+    helpers, asking = tuple(helpers), set[str]()
     for each in requesters:
-        behind |= await _behind(tx, each)
-    names = {*aliases, *await known_as(tx, behind)}
-    if person.entity in behind or names & {*await known_as(tx, (person.entity,))}:
+        asking |= await _asking(tx, each)
+    names = {*aliases, *await known_as(tx, asking)}
+    if person.entity in asking or names & {*await known_as(tx, (person.entity,))}:
         raise MayNotDecideError("who asked for it does not decide on it")
-    helped = await _as_they_are(tx, helpers)
+    helped = {*await behind(tx, helpers)}
     if person.entity in helped:
         raise MayNotDecideError("who could have signed in as who asked does not decide on it")
-    if ANYBODY in (*told.helped_by, *helpers):
+    if ANYBODY in (*told.helped_by, *helpers, *(person.made_by or ())):
         raise MayNotDecideError("more people configured the mount than are kept")
-    if behind & await _as_they_are(tx, told.helped_by):
+    if not asking.isdisjoint(await behind(tx, told.helped_by)):
         words = "who asked for it set the password, wrote the alias or configured the mount"
         raise MayNotDecideError(words)
-    if behind & await _as_they_are(tx, told.enrolled_by):
+    if not asking.isdisjoint(await behind(tx, told.enrolled_by)):
         raise MayNotDecideError("who asked for it could have enrolled the factor")
-    if behind & await _as_they_are(tx, person.made_by or ()):
+    if not asking.isdisjoint(await behind(tx, person.made_by or ())):
         raise MayNotDecideError("who asked for it made the decider a person")
-    if helped & await _as_they_are(tx, told.could_be):
+    if not helped.isdisjoint(await behind(tx, told.could_be)):
         raise MayNotDecideError("somebody could have signed in both as who asked and so")
     return person.entity
 
@@ -166,12 +168,3 @@ async def _check_not_held(tx: Transaction, entity: str, sign_in: SignIn | None) 
     if enrolled_at is None or enrolled_at >= held.since:
         words = "the decider's factors wait for an approval: registered, brought back, or removed"
         raise MayNotDecideError(words)
-
-
-async def _as_they_are(tx: Transaction, entities: Iterable[str]) -> set[str]:
-    """Return entities, and those that they were merged into."""
-    found: set[str] = set()
-    for each in entities:
-        entity = await living(tx, each)
-        found |= {each} if entity is None else {each, entity.id}
-    return found

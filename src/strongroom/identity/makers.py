@@ -38,6 +38,8 @@ class Made:
     person: bool = False  # one of them is
     ends_at: datetime | None = None
     let_in_by: tuple[str, ...] = ()
+    by_person: bool = False  # of whom it was let in by, one is a person
+    workloads: bool = False  # those who made it are all registered workloads
 
 
 BY_NOBODY: Final = Made()
@@ -61,6 +63,7 @@ class _There:
 
     ids: tuple[str, ...] = ()
     person: bool = False
+    workloads: bool = False
     ends_at: datetime | None = None
 
 
@@ -71,7 +74,8 @@ async def made_by(tx: Transaction, token: Token, now: datetime) -> Made | None:
     """
     makers, let_in_by = token.makers or (), token.let_in_by or ()
     if makers == (token.entity,):  # who is judged as the token's entity anyhow
-        by = _There(makers)
+        registered = bool(let_in_by) and await tx.get(WORKLOADS, token.entity) is not None
+        by = _There(makers, workloads=registered)
     else:
         judged = await _there(tx, makers, now)
         if judged is None:
@@ -86,6 +90,8 @@ async def made_by(tx: Transaction, token: Token, now: datetime) -> Made | None:
         person=by.person,
         ends_at=min(filter(None, (by.ends_at, others.ends_at)), default=None),
         let_in_by=others.ids,
+        by_person=others.person,
+        workloads=by.workloads,
     )
 
 
@@ -97,7 +103,7 @@ async def all_there(tx: Transaction, entities: tuple[str, ...], now: datetime) -
 async def _there(tx: Transaction, entities: tuple[str, ...], now: datetime) -> _There | None:
     found: list[str] = []
     ends: list[datetime] = []
-    person = False
+    person, workloads = False, bool(entities)
     for each in entities:
         entity = await living(tx, each)
         if entity is None or entity.disabled:
@@ -106,11 +112,12 @@ async def _there(tx: Transaction, entities: tuple[str, ...], now: datetime) -> _
         of_person = await tx.get(PEOPLE, entity.id)
         of_workload = await tx.get(WORKLOADS, entity.id)
         person = person or of_person is not None
+        workloads = workloads and of_workload is not None
         ends += [e for row in (of_person, of_workload) if row and (e := end_of(row)) is not None]
     end = min(ends, default=None)
     if end is not None and end <= now:
         return None
-    return _There(tuple(dict.fromkeys(found)), person, end)
+    return _There(tuple(dict.fromkeys(found)), person, workloads, end)
 
 
 def check_own(made: Made) -> None:

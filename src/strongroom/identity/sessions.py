@@ -17,6 +17,7 @@ from strongroom.identity.policy.acl import Acl
 from strongroom.identity.policy.template import Identity
 from strongroom.identity.records import Entity, Token
 from strongroom.identity.sign_ins import API, SignIn
+from strongroom.sdk.administration import administers
 
 Network = IPv4Network | IPv6Network
 KINDS = {
@@ -44,9 +45,10 @@ class Session:
     sign_in: SignIn | None = None
     person: bool = False
     workload: bool = False  # it is a registered workload's, by its own login
+    registered: bool = False  # as a workload, or made by such ones alone
     made: Made = BY_NOBODY  # by whom, where no login gave it
     makers: tuple[str, ...] = ()  # of what is made with it
-    helped_by: tuple[str, ...] = ()  # who could have signed in so, where no factor was shown
+    helped_by: tuple[str, ...] = ()  # who else could be behind it: `identity.behind`
     recorded_at: datetime | None = None  # when the use of the sign-in was last written down
     refused: str = ""  # why its policies grant nothing: one of them was changed in the database
     outgrown: str = ""  # the rule that asks for more than its login has shown, if one does
@@ -75,9 +77,21 @@ class Session:
 
     @property
     def steps_up(self) -> bool:
-        """Whether it is of somebody who can be asked for a fresh factor, or was made by one."""
+        """Whether it is of somebody who can be asked for a fresh factor, or was made by one.
+
+        So is one of nobody who is registered, that came in by what such a person made.
+        """
         opened = self.sign_in is not None and self.sign_in.surface != API
-        return self.made.person or (bool(self.token.entity) and (self.person or opened))
+        by_person = self.made.person or (self.made.by_person and not self.registered)
+        return by_person or (bool(self.token.entity) and (self.person or opened))
+
+    def steps_up_at(self, path: str) -> bool:
+        """Whether it is asked for one at a path.
+
+        A registered workload that came by a secret id, or a role, of a person is where others are
+        administered: that person would be asked there, and it has none to show.
+        """
+        return self.steps_up or (self.made.by_person and administers(path))
 
     def fresh(self, now: datetime, latest: datetime) -> bool:
         """Whether what was compiled still holds (a rule may have an end).

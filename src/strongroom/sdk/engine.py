@@ -176,10 +176,15 @@ class Call:
     entity: str = ""  # entity id; empty when there is none (root, or before a login)
     makers: tuple[str, ...] = ()  # of what this request makes: its entity, and whom its token is of
     dropped: list[str] = field(default_factory=list)  # `Opens.name` of what `forget` removed
-    helped_by: tuple[str, ...] = ()  # entities who could have signed in as that entity themselves
+    helped_by: tuple[str, ...] = ()  # other entities who could be behind it (`identity.behind`)
     address: str = ""  # where the request came from, after trusted proxies
     certificates: tuple[bytes, ...] = ()  # the client's over TLS, its own first, DER; unverified
     warnings: list[str] = field(default_factory=list)  # shown to the caller in the reply
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """Everybody who could be behind what this request writes."""
+        return tuple(dict.fromkeys((*self.makers, *self.helped_by)))
 
 
 # -- what a handler returns --------------------------------------------------------------------

@@ -211,7 +211,7 @@ class AliasRoutes:
 
 def _writing(call: SystemCall) -> tuple[str, ...] | None:
     """Return who decides who logs in so: they could have chosen a name of their own."""
-    return tuple(dict.fromkeys((*call.makers, *call.helped_by))) or None
+    return call.behind or None
 
 
 async def say_rewritten(call: SystemCall, entity_id: str, what: str) -> None:

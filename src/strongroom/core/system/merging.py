@@ -177,7 +177,7 @@ async def _merge(call: SystemCall, entity: Entity, staying: Entity, keep: Sequen
     held = await tx.get(FACTOR_HOLDS, entity.id)
     if held is not None:
         tx.delete(FACTOR_HOLDS, entity.id)
-        await hold(tx, staying.id, (*held.removed_by, *call.makers), call.now)
+        await hold(tx, staying.id, (*held.removed_by, *call.behind), call.now)
     for before in await tx.all(MERGED, entity=entity.id):
         tx.put(MERGED, replace(before, entity=staying.id))
     tx.put(MERGED, Merged(entity.id, staying.id, call.now))
@@ -198,7 +198,7 @@ async def _move_aliases(
             continue
         if other is not None:
             tx.delete(ALIASES, other.id)
-        wrote = tuple(dict.fromkeys((*(alias.made_by or ()), *call.makers, *call.helped_by)))
+        wrote = tuple(dict.fromkeys((*(alias.made_by or ()), *call.behind)))
         moved = replace(alias, entity=staying.id, updated_at=call.now, made_by=wrote or None)
         tx.put(ALIASES, moved)
 

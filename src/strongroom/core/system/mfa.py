@@ -310,7 +310,7 @@ class MfaRoutes:
             raise InputError("", NOT_FOR_PEOPLE)
         if await call.transaction.get(FACTOR_HOLDS, entity.id) is not None:
             raise InputError("", ASK)
-        return await self._made(call, method, entity, (*call.makers, *call.helped_by))
+        return await self._made(call, method, entity, call.behind)
 
     async def _made(
         self, call: SystemCall, method: MfaMethod, entity: Entity, known_to: tuple[str, ...]

@@ -166,7 +166,7 @@ async def made_by(call: SystemCall) -> tuple[str, ...] | None:
     """Return who makes a person by writing them: the first two are there for the others."""
     if len(await call.transaction.all(PEOPLE, limit=FOUNDERS)) < FOUNDERS:
         return None
-    return tuple(dict.fromkeys((*call.makers, *call.helped_by))) or None
+    return call.behind or None
 
 
 def back_by_writing(old: Person, new: Person, now: datetime) -> bool:

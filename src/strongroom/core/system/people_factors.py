@@ -121,8 +121,7 @@ def by_root(call: SystemCall) -> bool:
 
 async def hold_removed(call: SystemCall, entity_id: str) -> None:
     """Let a registered person whose factor the caller removes enrol only as a hold lets them."""
-    removers = (*call.makers, *call.helped_by)
-    if await hold(call.transaction, entity_id, removers, call.now):
+    if await hold(call.transaction, entity_id, call.behind, call.now):
         call.details["held"] = True
 
 

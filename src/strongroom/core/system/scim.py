@@ -44,6 +44,7 @@ from strongroom.core.system.leaving import end_access
 from strongroom.core.system.people import made_by, withdraw_if_back
 from strongroom.core.system.returns import ask as ask_back
 from strongroom.core.system.returns import bring_back, check_root, withdraw_return
+from strongroom.identity.behind import BY_DIRECTORY
 from strongroom.identity.entities import Known, new_alias, new_entity
 from strongroom.identity.factors.holds import hold
 from strongroom.identity.groups import new_group
@@ -334,8 +335,9 @@ class ScimRoutes:
             await withdraw_return(call, entity)
 
     async def _made_by(self, call: SystemCall) -> tuple[str, ...] | None:
-        """Return who makes a person, unless it is the directory, which is there for that."""
-        return None if await _is_directory(call) else await made_by(call)
+        """Return who makes a person; of the directory, which is there for that, it is marked."""
+        makers = await made_by(call)
+        return (BY_DIRECTORY, *makers) if makers and await _is_directory(call) else makers
 
     async def _back(
         self,

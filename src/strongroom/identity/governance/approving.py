@@ -18,13 +18,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from strongroom.identity.behind import behind
 from strongroom.identity.deciding import MayNotDecideError, check_apart
 from strongroom.identity.governance.matching import Filled, all_met, fill, suits
 from strongroom.identity.governance.records import APPROVALS, APPROVE, Approval, InForce, Proposal
 from strongroom.identity.governance.rules import needs_of
 from strongroom.identity.groups import Graph, belonging_of
-from strongroom.identity.records import WORKLOADS
-from strongroom.identity.standing import living
 from strongroom.storage.transaction import Transaction
 
 MADE_IT = "who made what is asked for does not approve it"
@@ -127,18 +126,8 @@ async def check_approver(
 
 
 async def people_behind(tx: Transaction, entities: Iterable[str]) -> frozenset[str]:
-    """Return who some entities are now, and who owns those of them that are workloads."""
-    found: set[str] = set()
-    for each in entities:
-        entity = await living(tx, each)
-        if entity is None:
-            continue
-        found.add(entity.id)
-        workload = await tx.get(WORKLOADS, entity.id)
-        if workload is not None:
-            owner = await living(tx, workload.owner)
-            found.add(owner.id if owner is not None else workload.owner)
-    return frozenset(found)
+    """Return who some entities are now, and who could be behind them: owners of workloads, too."""
+    return frozenset(await behind(tx, entities))
 
 
 async def groups_of(tx: Transaction, entity: str, graph: Graph) -> frozenset[str]:
