@@ -1,10 +1,11 @@
 """T26: what a leaver had known is written anew.
 
-Population  Every static secret that somebody had read or written whose access was ended in the
-            period, as a person, also as an entity that was merged into them, or by a token that
-            they made.
-Holds when  Somebody wrote it over after the value that they knew last, before they left or within
-            the days that there are for it; or they came back within these days.
+Population  Every static secret that somebody had read, unwrapped or written whose access was ended
+            in the period, as a person, also as an entity that was merged into them, or by a token
+            that they made.
+Holds when  Somebody wrote it over after the value that they knew last, so that no field of it has
+            the value that they knew, before they left or within the days that there are for it; or
+            they came back within these days.
 Not judged  One whose days are not over; an entry of a read that was cut; an ending or a merger
             that was cut.
 Trust       It is as complete as the log: what was handed on by others is not in it. What stays
@@ -21,10 +22,11 @@ from datetime import timedelta
 from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
-from strongroom.sdk.knowing import CODES, MERGED, Knowledge, Value
+from strongroom.sdk.knowing import CODES, MERGED, SOME, WRITTEN, Knowledge, Value
 from strongroom.sdk.leavers import BEGINNING, PERSON, Ended, endings
 
 LIMIT = timedelta(days=7)
+NAMED = 8
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Known:
 
     @property
     def subject(self) -> str:
-        done = "written" if self.learned.code != "secret.read" else "read"
+        done = "written" if self.learned.code in WRITTEN else "read"
         return f"{self.value.path}, {done} by {self.leaver.entity}"
 
 
@@ -68,7 +70,9 @@ def _last_known(leaver: Ended, values: Sequence[Value]) -> Iterator[Known]:
         if value.first.index < leaver.until:
             learned = value.last if value.last.index < leaver.until else value.first
             at = value.path if value.whole else f"entry {learned.index}"
-            found[at] = Known(leaver, value, learned)
+            there = found[at].value.replaced is None if at in found else False
+            if not there or value.replaced is None:  # what came back is there, whatever was since
+                found[at] = Known(leaver, value, learned)
     yield from found.values()
 
 
@@ -90,8 +94,17 @@ def _judge(each: Known, period: Period) -> Item:
     if over is not None:
         because = f"written anew, and not within {LIMIT.days} days after they left"
         return Item(subject, False, because, (*proof, over.index))
+    if each.value.kept:
+        names = ", ".join(sorted(each.value.kept - {SOME})[:NAMED]) or "all of it"
+        return _not_yet(each, period, f"written over, and {names} left as it was")
+    return _not_yet(each, period, "not written since")
+
+
+def _not_yet(each: Known, period: Period, why: str) -> Item:
+    left = each.leaver.entry
+    subject, proof = each.subject, (each.learned.index, left.index)
     late = left.time is not None and period.end - left.time > LIMIT
-    because = "not written since, and its days are over" if late else "due, and still in time"
+    because = f"{why}, and its days are over" if late else "due, and still in time"
     return Item(subject, False if late else None, because, proof)
 
 
@@ -110,11 +123,12 @@ CONTROL = ControlTest(
     ),
     holds_when=(
         "Each was written over after the value that the leaver knew, within the days there are, "
-        "or they were back by then."
+        "so that no field of it has the value of then; or they were back by then."
     ),
     limits=(
-        "That a value was really changed, and changed where it is used, is not seen: only that "
-        "it was written. Secrets of engines that make them anew each time end with their leases."
+        "That a value was changed where it is used is not seen; nor that a field has another name "
+        "now. A field that need not be secret, such as a user's name, counts as any other. Secrets "
+        "of engines that make them anew each time end with their leases."
     ),
     parameters={"limit_days": LIMIT.days},
     evaluate=evaluate,

@@ -434,6 +434,8 @@ class Pipeline:
             attempt.body = self.wrapping.wrap(attempt, attempt.body, reply)
             attempt.status = 200
         attempt.touched = reply.touched
+        if reply.touched is not None and reply.touched.unchanged:
+            attempt.details = {**attempt.details, "unchanged": reply.touched.unchanged}
         if isinstance(call, SystemCall):
             attempt.details |= call.details
             attempt.committed = call.committed

@@ -2,13 +2,13 @@
 
 A static secret that somebody read or wrote stays known to them (`sdk.knowing` says what is known,
 for T26 too). Each that they knew as it was when they left is a row that is due until somebody else
-writes it.
+writes it, and no field of it has the value that they knew.
 
 Order   A row is made behind the offboarding, by the log up to then; it is resolved by the log too,
         from the entry that wrote the secret anew. Whoever comes back has no rows any more; when
         they leave again, they are made anew.
-Trust   It is as complete as the log: every read that left is an entry. What somebody was handed by
-        a wrapping token of another one, or saw elsewhere, is not in it. Whoever moves a mount gives
+Trust   It is as complete as the log: every read that left is an entry. What somebody saw elsewhere
+        is not in it, nor what they opened by a wrapping token alone. Whoever moves a mount gives
         its secrets another path: what was read before is known by the old one.
 Limits  The whole log is read for a leaver, in pieces, while requests go on.
 """
@@ -28,7 +28,18 @@ from strongroom.identity.leaving import LEAVERS
 from strongroom.identity.people import active_person
 from strongroom.identity.records import MERGED
 from strongroom.sdk.facts.log import LogEntry
-from strongroom.sdk.knowing import MOUNTED, READ, WRITTEN, Knowledge, Value, actors, is_whole
+from strongroom.sdk.knowing import (
+    MOUNTED,
+    READ,
+    UNWRAPPED,
+    WRITTEN,
+    Knowledge,
+    Value,
+    actors,
+    is_whole,
+    print_of,
+    still_known,
+)
 from strongroom.storage.register import Register
 from strongroom.storage.transaction import Transaction
 
@@ -49,6 +60,8 @@ BATCH: Final = 200
 READING: Final = _mark(READ)
 WRITING: Final = tuple(_mark(code) for code in WRITTEN)
 CHANGING: Final = (*WRITING, *(_mark(code) for code in MOUNTED))
+OPENING: Final = tuple(_mark(code) for code in UNWRAPPED)
+WRAPPED: Final = b'"wrapping_accessor"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +101,10 @@ async def known_to(log: Log, entities: Sequence[str]) -> list[Value]:
     for start in range(0, log.size, PIECE):
         for entry in await log.entries(start, min(start + PIECE, log.size)):
             leaf = entry.leaf
-            if any(code in leaf for code in CHANGING) or (
-                READING in leaf and any(each in leaf for each in who)
+            if (
+                any(code in leaf for code in (*CHANGING, *OPENING))
+                or (READING in leaf and WRAPPED in leaf)
+                or (READING in leaf and any(each in leaf for each in who))
             ):
                 knowledge.follow(decoded(entry.index, leaf))
         await asyncio.sleep(0)
@@ -116,7 +131,15 @@ async def queue(server: Server, entity: str, now: datetime) -> list[RotationDue]
     known = await known_to(server.log, await names_of(tx, entity))
     return [
         RotationDue(
-            entity, v.path, v.version, WHY, at_of(v.last, now), v.last.index, now, DUE, size
+            entity=entity,
+            path=v.path,
+            version=v.version,
+            why=WHY,
+            read_at=at_of(v.last, now),
+            read_entry=v.last.index,
+            since=now,
+            state=DUE,
+            looked=size if v.kept is None else v.made + 1,  # what wrote over it is read again
         )
         for v in known
         if v.replaced is None
@@ -174,10 +197,22 @@ class Following:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._known: dict[tuple[str, str, int], RotationDue] = {}
+        self._kept: dict[tuple[str, str, int], frozenset[str]] = {}
+        self._prints: dict[int, str] = {}
+
+    def unchanged(self, row: RotationDue) -> list[str]:
+        """Return which fields still have the values that are known, by their keys.
+
+        Nothing: nobody wrote it since; "*": others too, or all of it.
+        """
+        return sorted(self._kept.get(_key(row), ()))
 
     async def resolved(self, tx: Transaction, rows: Sequence[RotationDue]) -> list[RotationDue]:
         """Return rows that are due as the log leaves them now: those written anew are rotated."""
         found = [self._latest(row) for row in rows]
+        for row in found:
+            if row.read_entry not in self._prints:
+                self._prints[row.read_entry] = await self._print(row.read_entry)
         names = {row.entity: frozenset(await names_of(tx, row.entity)) for row in found}
         size = self._log.size
         waiting: dict[str, list[int]] = {}
@@ -188,29 +223,42 @@ class Following:
                 if any(code in stored.leaf for code in WRITING):
                     entry = decoded(stored.index, stored.leaf)
                     for at in waiting.get(entry.path or "", ()):
-                        found[at] = _after(found[at], entry, names[found[at].entity])
+                        found[at] = self._after(found[at], entry, names[found[at].entity])
             await asyncio.sleep(0)
         found = [replace(row, looked=size) for row in found]
         self._known = {_key(row): row for row in found}
         return found
 
+    async def _print(self, index: int) -> str:
+        """Return the fingerprint of what was read there."""
+        for stored in await self._log.entries(index, index + 1):
+            return print_of(decoded(stored.index, stored.leaf))
+        return ""
+
+    def _after(self, row: RotationDue, entry: LogEntry, names: frozenset[str]) -> RotationDue:
+        """Return a row as an entry that wrote its path leaves it."""
+        of_leaver = not names.isdisjoint(actors(entry))
+        done = row.state != DUE or entry.index < row.looked or not is_whole(entry)
+        if done or not entry.ok or of_leaver:
+            return row
+        key = _key(row)
+        kept = still_known(self._kept.get(key), self._prints.get(row.read_entry, ""), entry)
+        self._kept[key] = kept
+        if kept:
+            return row
+        at = at_of(entry, row.since)
+        return replace(row, state=ROTATED, resolved_at=at, resolved_entry=entry.index)
+
     def _latest(self, row: RotationDue) -> RotationDue:
         known = self._known.get(_key(row))
-        return known if known is not None and known.since == row.since else row
+        if known is not None and known.since == row.since:
+            return known
+        self._kept.pop(_key(row), None)
+        return row
 
 
 def _key(row: RotationDue) -> tuple[str, str, int]:
     return (row.entity, row.path, row.version)
-
-
-def _after(row: RotationDue, entry: LogEntry, names: frozenset[str]) -> RotationDue:
-    """Return a row as an entry that wrote its path leaves it."""
-    of_leaver = not names.isdisjoint(actors(entry))
-    done = row.state != DUE or entry.index < row.looked or not is_whole(entry)
-    if done or not entry.ok or of_leaver:
-        return row
-    at = at_of(entry, row.since)
-    return replace(row, state=ROTATED, resolved_at=at, resolved_entry=entry.index)
 
 
 async def resolve_due(server: Server, following: Following) -> int:

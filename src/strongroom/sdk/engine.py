@@ -191,10 +191,14 @@ class Call:
 
 
 class Touched(NamedTuple):
-    """What the audit entry says of the thing served; never the value."""
+    """What the audit entry says of the thing served; never the value.
+
+    `unchanged` names the fields, by their keys, whose values a write left as they were.
+    """
 
     version: int | None = None
     fingerprint: bytes | None = None
+    unchanged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

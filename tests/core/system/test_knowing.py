@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -26,6 +27,7 @@ from tests.core.system.test_leaving import leave, registered
 __all__ = ["storage"]
 ALL = 'path "*" { capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo"] }'
 DAY = timedelta(days=1)
+ANOTHER = count()
 PATCH = {"content-type": "application/merge-patch+json"}
 
 
@@ -58,7 +60,7 @@ async def due(ours: Room, who: Person) -> set[str]:
 
 
 async def write(ours: Room, path: str, by: str | None = None) -> None:
-    answer = await ours.ask("POST", path, {"data": {"v": "x"}}, token=by)
+    answer = await ours.ask("POST", path, {"data": {"v": f"x{next(ANOTHER)}"}}, token=by)
     assert answer.status in {200, 204}, answer
 
 
@@ -106,6 +108,104 @@ async def test_what_was_deleted_and_written_anew_is_due_no_more(tmp_path: Path) 
 
         assert await due(ours, ada) == set()
         assert await resolve_due(ours.server, Following(ours.server.log)) == 1
+
+
+async def put(ours: Room, path: str, value: dict[str, object]) -> None:
+    """Write a value: that of a mount of version 2 where the path is of one."""
+    body = {"data": value} if path.startswith("kv/") else value
+    answer = await ours.ask("POST", path, body)
+    assert answer.status in {200, 204}, answer
+
+
+async def unchanged(ours: Room) -> dict[str, list[str]]:
+    """Return of what is due which fields a write left as they were."""
+    told = await ours.ask("GET", "strongroom/rotation/due")
+    return {each["path"]: each["unchanged"] for each in told.data["rotations"]}
+
+
+async def test_a_write_that_leaves_the_known_value_there_rotates_nothing(tmp_path: Path) -> None:
+    async with room(tmp_path) as ours:
+        await started(ours)
+        ada = await registered(ours, "ada", "all")
+        old = {"password": "S3CRET", "db": {"user": "u1", "pin": 1}, "on": True}
+        paths = ["kv/data/patched", "kv/data/same", "kv/data/deep", "plain/same", "plain/again"]
+        for path in (*paths, "kv/data/done"):
+            await put(ours, path, old)
+            await read(ours, path, ada.token)
+        await leave(ours, ada)
+        assert await due(ours, ada) == {*paths, "kv/data/done"}
+
+        body = {"data": {"note": "hi", "db": None}}
+        patched = await ours.ask("PATCH", "kv/data/patched", body, headers=PATCH)
+        assert patched.status == 200, patched
+        for path in ("kv/data/same", "plain/same"):
+            await put(ours, path, old)
+        await put(ours, "kv/data/deep", {"password": "n", "db": {"user": "u2", "pin": 1}})
+        await ours.ask("DELETE", "plain/again")
+        await put(ours, "plain/again", old)
+        await put(ours, "kv/data/done", {"password": "n", "db": {"user": "u2"}, "on": True})
+        assert await due(ours, ada) == set(paths)
+        assert await unchanged(ours) == {
+            "kv/data/patched": ["password"],
+            "kv/data/same": ["*"],
+            "kv/data/deep": ["db.pin"],
+            "plain/same": ["*"],
+            "plain/again": ["*"],
+        }
+        assert "S3CRET" not in str(await ours.entries())
+        assert await resolve_due(ours.server, Following(ours.server.log)) == 1  # done
+
+        for path in paths:
+            await put(ours, path, {"password": "newer"})
+        assert await due(ours, ada) == set()
+        assert await resolve_due(ours.server, Following(ours.server.log)) == len(paths)
+
+
+async def test_what_was_kept_before_the_leaving_is_due_and_what_came_back_too(
+    tmp_path: Path,
+) -> None:
+    async with room(tmp_path) as ours:
+        await started(ours)
+        ada = await registered(ours, "ada", "all")
+        await put(ours, "kv/data/kept", {"password": "S3CRET", "note": "1"})
+        await put(ours, "kv/data/back", {"password": "S3CRET"})
+        for path in ("kv/data/kept", "kv/data/back"):
+            await read(ours, path, ada.token)
+        await put(ours, "kv/data/kept", {"password": "S3CRET", "note": "2"})
+        await put(ours, "kv/data/back", {"password": "other"})
+        await put(ours, "kv/data/back", {"password": "S3CRET"})
+        await leave(ours, ada)
+        assert await due(ours, ada) == {"kv/data/kept", "kv/data/back"}
+        assert (await unchanged(ours))["kv/data/kept"] == ["password"]
+
+        await put(ours, "kv/data/kept", {"password": "n", "note": "2"})
+        await put(ours, "kv/data/back", {"password": "n"})
+
+        assert await due(ours, ada) == set()
+
+
+async def test_who_unwraps_what_another_read_knows_it(tmp_path: Path) -> None:
+    async with room(tmp_path) as ours:
+        await started(ours)
+        ada = await registered(ours, "ada", "all")
+        bob = await registered(ours, "bob", "all")
+        for path in ("kv/data/handed", "kv/data/again", "kv/data/unread"):
+            await write(ours, path)
+        tokens = [
+            (
+                await ours.ask("GET", path, token=bob.token, headers={"x-vault-wrap-ttl": "300"})
+            ).body["wrap_info"]["token"]
+            for path in ("kv/data/handed", "kv/data/again", "kv/data/unread")
+        ]
+        newer = await ours.ask("POST", "sys/wrapping/rewrap", {"token": tokens[1]})
+        for text in (tokens[0], newer.body["wrap_info"]["token"]):
+            opened = await ada.ask("POST", "sys/wrapping/unwrap", {"token": text})
+            assert opened.data["data"]["v"].startswith("x"), opened
+        await leave(ours, ada)
+
+        assert await due(ours, ada) == {"kv/data/handed", "kv/data/again"}
+        await write(ours, "kv/data/handed")
+        assert await due(ours, ada) == {"kv/data/again"}
 
 
 async def test_a_mount_made_anew_has_other_secrets(tmp_path: Path) -> None:

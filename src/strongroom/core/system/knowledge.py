@@ -74,7 +74,7 @@ class KnowledgeRoutes:
         rows = [row for row in rows if row.state != DUE]
         rows += await self._following.resolved(call.transaction, waiting)
         kept = [
-            shown(row)
+            {**shown(row), "unchanged": self._following.unchanged(row) if row.state == DUE else []}
             for row in sorted(rows, key=lambda row: (row.path, row.version, row.entity))
             if given.state in ("", row.state) and given.entity in ("", row.entity)
         ]

@@ -131,12 +131,13 @@ async def _add(
         key = version_key(path, before.number)
         await call.store.put(key, before.data, fingerprint=held.fingerprint)
     fingerprint = document.fingerprint(data, call.fingerprint)
+    same = () if before.data is None else document.unchanged(before.data.raw, data)
     await call.store.put(current_key(path), after, fingerprint=fingerprint)
     for dropped in before.versions:
         if dropped.number < after.versions[0].number:
             await call.store.delete(version_key(path, dropped.number))
     shown = replies.facts(new, after.custom_metadata)
-    return Reply(shown, touched=Touched(new.number, fingerprint))
+    return Reply(shown, touched=Touched(new.number, fingerprint, same))
 
 
 def _canonical_object(data: Json | None) -> bytes:

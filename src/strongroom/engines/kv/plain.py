@@ -102,8 +102,11 @@ async def write(call: Call, given: Body) -> Reply:
     fingerprint = document.fingerprint(document.written(body, "body"), call.fingerprint)
     members = {key: Json(document.written(value, "body")) for key, value in body.items()}
     value = Value(members=members, ttl=_ttl(body))
+    held = await call.store.find(_VALUE + path, Value)
+    before = {} if held is None else {key: each.raw for key, each in held.value.members.items()}
+    same = document.unchanged_members(before, {key: each.raw for key, each in members.items()})
     await call.store.put(_VALUE + path, value, fingerprint=fingerprint)
-    return Reply(touched=Touched(fingerprint=fingerprint))
+    return Reply(touched=Touched(fingerprint=fingerprint, unchanged=same))
 
 
 async def delete(call: Call, given: AtPath) -> None:
