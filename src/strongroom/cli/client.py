@@ -46,6 +46,8 @@ _WHERE: Final = "is the address right (--address, STRONGROOM_ADDR)?"
 _LARGEST: Final = 2**27  # bytes of an answer
 _SLOWEST: Final = 16 * 1024  # bytes a second, once an answer takes longer than the timeout
 _PIECE: Final = 2**16
+_JSON: Final = "application/json"
+_NO_API: Final = frozenset({"text/html", "text/plain"})  # other types are other interfaces'
 _REDIRECTS: Final = frozenset({307, 308})
 
 Query = Mapping[str, str | int]
@@ -59,6 +61,7 @@ class Reply:
     headers: Mapping[str, str]
     raw: bytes = field(repr=False)
     data: Any = field(repr=False)
+    kind: str = ""  # of content, without parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,9 @@ class Client:
         return self._json(self.send("DELETE", path))
 
     def _json(self, reply: Reply) -> Any:
-        if reply.raw and not isinstance(reply.data, dict):
+        no_json = reply.kind == _JSON and not isinstance(reply.data, dict)
+        strange = reply.kind in _NO_API or no_json
+        if reply.raw and strange:
             raise CommandError(
                 f"{self.address} does not answer as a Vault-compatible server does", _WHERE
             )
@@ -174,6 +179,7 @@ class Client:
             headers=dict(response.headers),
             raw=raw,
             data=_decoded(raw, response.headers.get_content_type()),
+            kind=response.headers.get_content_type(),
         )
 
     @property
@@ -316,7 +322,7 @@ def _kept_slash(path: str) -> str:
 
 
 def _decoded(raw: bytes, content_type: str) -> Any:
-    if content_type != "application/json" or not raw:
+    if content_type != _JSON or not raw:
         return None
     try:
         return json.loads(raw)
