@@ -582,11 +582,11 @@ class ReviewRoutes:
             owners = await people_behind(tx, sorted({each.holder for each in lines}))
             if who in owners or mine & {*await known_as(tx, sorted(owners))}:
                 raise DeniedError(MAY_NOT, logged="who owns one of the workloads does not sign")
+        own = {who}
+        for holder in {each.holder for each in lines} if mine else ():
+            own |= {holder} if mine & {*await known_as(tx, (holder,))} else set()
         for each in lines:
-            own = each.holder == who or (
-                each.holder != who and mine and mine & {*await known_as(tx, (each.holder,))}
-            )
-            if own and last[each.number].decided_by == who:
+            if each.holder in own and last[each.number].decided_by == who:
                 raise DeniedError(MAY_NOT, logged="decided on a line of their own")
 
 
