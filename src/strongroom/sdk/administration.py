@@ -83,6 +83,7 @@ NO_GAIN: Final = (
     "strongroom/people/+/leave",
     "strongroom/registrations/+/approve",
     "strongroom/requests/+/approve",
+    "strongroom/reviews/+/sign-off",
     "strongroom/scim/v2/Users/+",
     "strongroom/vendors/+/leave",
     "strongroom/workloads/+/decommission",

@@ -51,6 +51,9 @@ def play(stage: Stage) -> None:
     with stage.step("Nobody gets in who is not registered; two people register the rest") as step:
         for person in FOUNDERS:
             stage.entities[person.name] = _founder(stage, root, person)
+        founders = [stage.entities[person.name] for person in FOUNDERS]
+        group = {"name": "reviewers", "member_entity_ids": founders}
+        root.write_data("identity/group", data=group)
         _demand_factors(root)
         step.detail = ", ".join(one.name for one in FOUNDERS)
     with stage.step("The log's key and its first checkpoint are handed out, on paper") as step:

@@ -62,6 +62,7 @@ def _person(stage: Stage, person: Person) -> dict[str, Any]:
         "reason": person.work,
         "mount_accessor": stage.accessors[person.mount],
         "alias": person.name,
+        **({"policies": list(person.held)} if person.held else {}),
         **(worker if person.until else {}),
     }
 

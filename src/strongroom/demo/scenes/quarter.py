@@ -22,6 +22,7 @@ from strongroom.demo.scenes import (
     leaver,
     no_secret,
     renewal,
+    reviewing,
     rotation,
     step_up,
     too_broad,
@@ -54,6 +55,7 @@ HAPPENS: Mapping[date, Scene] = {
     date(2026, 3, 12): compliance.PARTED,
     date(2026, 3, 18): least_privilege.SCENE,
     date(2026, 3, 19): changing.SCENE,
+    date(2026, 3, 24): reviewing.SCENE,
     date(2026, 3, 25): renewal.SCENE,
 }
 
