@@ -531,3 +531,35 @@ async def test_a_registered_workloads_token_keeps_its_own_limits(tmp_path: Path)
             lives[name] = made.auth["lease_duration"]
         assert lives["shop"] == 100 * 3600
         assert lives["nobody"] <= 12 * 3600
+
+
+async def test_no_token_that_a_registered_workload_makes_outlives_its_login(tmp_path: Path) -> None:
+    async with room(tmp_path) as ours:
+        _, bob = await admins(ours, "ada", "bob")
+        await ours.policy("makes", 'path "auth/token/*" { capabilities = ["update", "sudo"] }')
+        id_ = await role(ours, None, token_period="0s", token_policies="makes", token_ttl="1h")
+        await workload(ours, id_, bob)
+        token = await must_log_in(ours, id_, await secret_id(ours, None))
+        await ours.ask("POST", "auth/token/roles/svc", {"orphan": True})
+        long = {"ttl": "700h"}
+
+        by_role, orphan, child, periodic, batch = [
+            await ours.ask("POST", f"auth/token/{path}", {**long, **more}, token=token)
+            for path, more in (
+                ("create/svc", {}),
+                ("create-orphan", {}),
+                ("create", {}),
+                ("create", {"period": "700h"}),
+                ("create-orphan", {"type": "batch"}),
+            )
+        ]
+        for made in (by_role, orphan, child, periodic, batch):
+            assert made.auth["lease_duration"] <= 24 * 3600, made
+            assert any("capped" in each for each in made.body["warnings"])
+        ours.clock.advance(timedelta(hours=23))
+        text = orphan.auth["client_token"]
+        again = await ours.ask("POST", "auth/token/create-orphan", long, token=text)
+        assert again.auth["lease_duration"] == 3600  # nor does one that such a token makes
+        ours.clock.advance(timedelta(hours=1))
+        for each in (text, again.auth["client_token"]):
+            assert not await works(ours, each)

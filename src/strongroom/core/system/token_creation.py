@@ -11,7 +11,9 @@ Differs A child that its role binds to no network keeps its parent's. What a rol
         entity, and that is refused where a person would be asked for a fresh factor. What a
         registered person makes is over with the absolute limit of the session that it began with,
         orphan, batch or periodic, and says so (`warnings`) where more was asked for; for a
-        registered workload, through an alias, its own limits hold.
+        registered workload, through an alias, its own limits hold. What a registered workload
+        makes is over when a token of its login would be: a day behind that, or what the mount of
+        the login was tuned to.
         A root token is no orphan: no parameter, path or role makes one. Who needs a root token
         that outlives the one they have needs a quorum (`sys/generate-root`).
 Trust   A child is bound to every environment that its parent is bound to, orphan or not. The
@@ -49,6 +51,7 @@ from strongroom.identity.tokens import Wanted, kept
 from strongroom.sdk.auth import ZERO
 from strongroom.sdk.engine import Help, Reply
 from strongroom.sdk.rules import check_policy_names
+from strongroom.sdk.workloads import LONGEST, longest_life
 
 SHORTEST = timedelta(seconds=1)
 UNASSIGNABLE = ("response-wrapping", "control-group")
@@ -215,11 +218,13 @@ class TokenCreation:
     async def _session_left(self, making: Making, entity: Entity | None) -> timedelta | None:
         """Return how long a token lives at most that a person makes: as long as their session.
 
-        None for what no person made, and for a registered workload's, which has limits of its own.
+        One that a registered workload makes: as long as a token of its own login may. None for
+        what another one makes, and for what a person makes for a registered workload, which has
+        limits of its own.
         """
         call, parent = making.call, making.parent
         if not (parent.person or parent.made.person):
-            return None
+            return await self._login_left(making)
         tx, now, token = call.transaction, call.now, parent.token
         if entity is not None and await tx.get(WORKLOADS, entity.id) is not None:
             return None
@@ -230,6 +235,20 @@ class TokenCreation:
         elif token.explicit_max_ttl:  # made so itself
             ends = min(ends, token.issued_at + token.explicit_max_ttl)
         return max(ends - now, SHORTEST)
+
+    async def _login_left(self, making: Making) -> timedelta | None:
+        """Return how long a token lives at most that a registered workload makes."""
+        tx, now, token = making.call.transaction, making.call.now, making.parent.token
+        behind = {token.entity, *(token.makers or ())} - {""}
+        if not any([await tx.get(WORKLOADS, each) for each in behind]):
+            return None
+        mounts = (await self._server.views.mounts(tx)).by_path.values()
+        of_login = [live.mounted for live in mounts if token.mount and live.row.uuid == token.mount]
+        longest = longest_life(of_login[0]) if of_login else LONGEST
+        if token.period and not token.explicit_max_ttl:
+            return longest  # its own login is renewed for so long each time
+        own = token.explicit_max_ttl or longest
+        return max(token.issued_at + min(own, longest) - now, SHORTEST)
 
     # -- entity and environment
 
