@@ -8,7 +8,7 @@ import pytest
 
 from strongroom.controls.registered_first import CONTROL
 from strongroom.sdk.control import Verdict
-from strongroom.sdk.facts.identities import PersonFact
+from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
 from strongroom.sdk.facts.log import LogEntry
 from tests.controls.histories import FakeIdentities, FakeLog, day, entry, found, items, login
 
@@ -38,8 +38,16 @@ BACK = entry(
 )
 
 
+JOB = WorkloadFact(entity="e-job", owner="e-asks", created_at=day(-9))
+
+
 def by(actor: str) -> LogEntry:
     return replace(APPROVED, actor=actor)
+
+
+def of(actor: str, code: str = "person.write", **own: object) -> LogEntry:
+    """Return an entry by which the mole was written."""
+    return replace(entry(1, code, entity="e-mole", **own), actor=actor)
 
 
 @pytest.mark.parametrize(
@@ -156,10 +164,48 @@ def by(actor: str) -> LogEntry:
             Verdict.EXCEPTIONS,
             id="by who asked with a token in another's name",
         ),
+        pytest.param(
+            [ADA],
+            [*FOUNDED, replace(WRITTEN, code="scim.user.create"), ASKED, by("e-mole")],
+            Verdict.EXCEPTIONS,
+            id="by whom the directory made",
+        ),
+        *(
+            pytest.param([ADA], [*FOUNDED[:2], made, ASKED, by("e-mole")], verdict, id=case)
+            for case, made, verdict in (
+                ("by whom another made", of("e-other"), Verdict.EFFECTIVE),
+                ("by whom who asked made", of("e-asks"), Verdict.EXCEPTIONS),
+                ("by whom their workload made", of("e-job"), Verdict.EXCEPTIONS),
+                ("by whom it made over scim", of("e-job", "scim.user.create"), Verdict.EXCEPTIONS),
+                (
+                    "by whom a secret id of theirs made",
+                    of("e-other", let_in_by=["e-asks"]),
+                    Verdict.EXCEPTIONS,
+                ),
+            )
+        ),
+        pytest.param(
+            [ADA],
+            [*FOUNDED[:2], of("e-asks"), of("root"), ASKED, by("e-mole")],
+            Verdict.EFFECTIVE,
+            id="by whom root answers for since",
+        ),
+        pytest.param(
+            [ADA, PersonFact(entity="e-decides", made_by=("e-job",), created_at=day(-9))],
+            [ASKED, APPROVED],
+            Verdict.EXCEPTIONS,
+            id="by whom their workload gave an alias",
+        ),
+        pytest.param(
+            [ADA, PersonFact(entity="e-decides", made_by=("e-other",), created_at=day(-9))],
+            [ASKED, APPROVED],
+            Verdict.EFFECTIVE,
+            id="by whom another gave an alias",
+        ),
     ],
 )
 async def test_verdict(people: list[PersonFact], log: list[LogEntry], expected: Verdict) -> None:
-    given = FakeIdentities(persons=people)
+    given = FakeIdentities(persons=people, machines=[JOB])
 
     assert await found(CONTROL, identities=given, log=FakeLog([KNOWN, *log])) is expected
 

@@ -4,10 +4,12 @@ Population  Every person and workload that was registered, logged in for the fir
             brought back or made another after an approval, in the period; every approval by which
             somebody came back, or enrols anew.
 Holds when  A request to register it was approved, by somebody who signed in, did not ask, and was
-            not written as a person while registrations were required; who asked was registered
-            too; the entry of the approval is before its first login; and behind the approval
-            nobody was brought back who had left without another one, given a code to enrol by root,
-            or made another by name, address, external id, alias, name of the entity or a merger.
+            not written as a person while registrations were required, by SCIM neither; nobody who
+            asked made them a person or wrote an alias of theirs, themselves or by a workload that
+            they are behind; who asked was registered too; the entry of the approval is before its
+            first login; and behind the approval nobody was brought back who had left without
+            another one, given a code to enrol by root, or made another by name, address, external
+            id, alias, name of the entity or a merger.
             Who came back, or enrols anew, does by an approval of another than who asked.
 Not judged  An approval whose entry was cut; a row that is not as it was written.
 Trust       Order is that of the log, not of the clock. Who asked and who decided are in the
@@ -16,7 +18,7 @@ Trust       Order is that of the log, not of the clock. Who asked and who decide
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,15 +26,15 @@ from strongroom.sdk.control import ControlTest, Evidence, Item, Kind
 from strongroom.sdk.facts.identities import PersonFact, WorkloadFact
 from strongroom.sdk.facts.log import LogEntry
 from strongroom.sdk.facts.period import Period
-from strongroom.sdk.knowing import actors
+from strongroom.sdk.knowing import Same, actors
 from strongroom.sdk.logins import CODES, login_of
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 APPROVE = "registration.approve"
 ASK = ("registration.request", "registration.edit")
 SETTING = "identity.settings.write"
-WRITTEN = ("bootstrap.administrator", "person.write")
-REGISTERS = (*WRITTEN, APPROVE, "workload.write", "scim.user.create", "scim.user.write")
+WRITTEN = ("bootstrap.administrator", "person.write", "scim.user.create", "scim.user.write")
+REGISTERS = (*WRITTEN, APPROVE, "workload.write")
 CHANGES = (
     *("person.return", "scim.user.patch", "factor.code"),
     *("entity.write", "entity.alias.write", "entity.merge"),
@@ -54,16 +56,22 @@ class Story:
     changed: dict[str, LogEntry] = field(default_factory=dict)  # first, behind an approval
     anew: list[LogEntry] = field(default_factory=list)  # approvals about who is registered
     required: int | None = None  # where registrations were first required
+    made: dict[str, set[str]] = field(default_factory=dict)  # who first wrote whom, by the log
+    kept: dict[str, set[str]] = field(default_factory=dict)  # and by the rows
+    owners: dict[str, str] = field(default_factory=dict)  # of workloads, as of now
+    same: Same = field(default_factory=Same)
 
     def follow(self, entry: LogEntry) -> None:
         """Take over what an entry says."""
         if entry.index >= self.end or not entry.ok:
             return
+        self.same.follow(entry)
         registration, who = (str(entry.own.get(name, "")) for name in ("registration", "entity"))
         if entry.code in ASK or entry.own.get("returning"):
             self.asked.setdefault(registration, set()).update(_asking(entry))
         elif entry.code == APPROVE and entry.own.get("about"):  # who is there
             self.anew.append(entry)
+            self.made.pop(who, None)
         elif entry.code == APPROVE:
             self.approved.setdefault(who, entry)
         elif who in self.approved and _change(entry):
@@ -71,11 +79,19 @@ class Story:
         if entry.code in REGISTERS:
             self.registered.add(str(entry.own.get("entity", "")))
         if entry.code in WRITTEN:
-            self.written.setdefault(str(entry.own.get("entity", "")), entry.index)
+            self._write(entry, who)
         elif (login := login_of(entry)) is not None and _is_entity(login.who):
             self.came.setdefault(login.who, entry)
         if entry.own.get("registration") == "required" and self.required is None:
             self.required = entry.index
+
+    def _write(self, entry: LogEntry, who: str) -> None:
+        """Keep who wrote somebody first; whom root writes since are root's."""
+        if who not in self.written:
+            self.written[who] = entry.index
+            self.made[who] = {*actors(entry)} - {who}
+        elif entry.actor == "root" and entry.code == "person.write":
+            self.made.pop(who, None)
 
     def refusal_of(self, approval: LogEntry) -> str:
         """Say why somebody should not have approved it; nothing where they could."""
@@ -84,7 +100,17 @@ class Story:
             return "approved by who asked for it"
         if any(_is_entity(each) and each not in self.registered for each in requesters):
             return "asked for by somebody who is not registered"
+        who, founders = approval.actor or "", [*self.written][:FOUNDERS]
+        makers = {*self.kept.get(who, ()), *(() if who in founders else self.made.get(who, ()))}
+        if self._behind(makers) & self._behind(requesters):
+            return "approved by somebody whom who asked for it made, or wrote an alias of"
         return self.problem_of(approval)
+
+    def _behind(self, entities: Iterable[str]) -> set[str]:
+        """Return who some entities are now, and the owners of workloads among them."""
+        found = {self.same.now(each) for each in entities if _is_entity(each)}
+        owners = {self.same.now(self.owners[each]) for each in found if each in self.owners}
+        return found | owners
 
     def problem_of(self, approval: LogEntry) -> str:
         """Say why somebody should not have approved; nothing where they could."""
@@ -114,6 +140,10 @@ async def evaluate(period: Period, evidence: Evidence) -> AsyncIterator[Item]:
         if row.problem:
             because = f"not as it was written: {row.problem}"
             yield Item(f"entity {row.entity}", None, because)
+        elif isinstance(row, WorkloadFact):
+            story.owners[row.entity] = row.owner
+        else:
+            story.kept[row.entity] = {*row.made_by} - {row.entity}
     names = {row.entity: row.name for row in rows}
     story.registered |= {*names}
     sound = [(row.entity, row.created_at) for row in rows if not row.problem]
@@ -198,7 +228,8 @@ CONTROL = ControlTest(
     procedure=(
         "From the whole log took every request to register somebody, every approval, and the "
         "first login of each entity. Compared their places, and who asked with who approved; "
-        "looked whether those who approved were themselves approved, or there before."
+        "looked whether those who approved were themselves approved, or there before, and whether "
+        "who asked had made them a person or written an alias of theirs, also through a workload."
     ),
     holds_when=(
         "Each was approved by somebody who signed in, did not ask and was rightly there, at an "
@@ -209,7 +240,8 @@ CONTROL = ControlTest(
     ),
     limits=(
         "Credentials that were never used, and those handed out beside the server, are not seen. "
-        "Who was registered before the period is judged only if they were changed in it. That "
+        "Who was registered before the period is judged only if they were changed in it. Owners of "
+        "workloads are those of the run, and those that were kept with what a workload made. That "
         "the server refuses who could have signed in as the approver is of its own code."
     ),
     evaluate=evaluate,

@@ -14,12 +14,22 @@ from datetime import datetime
 from strongroom.core.login import lockout_rules, locks
 from strongroom.core.records import MOUNTS
 from strongroom.core.server import Server
+from strongroom.identity.behind import behind
 from strongroom.identity.entrances import ENTRANCES, entrance_name
 from strongroom.identity.factors.records import FACTOR_RULES, FACTORS, MFA_METHODS, Factor
 from strongroom.identity.groups import Graph, read_graph
 from strongroom.identity.people import active_person
 from strongroom.identity.policy.capability import Operation
-from strongroom.identity.records import ENTITIES, MERGED, NONE, PEOPLE, WORKLOADS, Person, Workload
+from strongroom.identity.records import (
+    ALIASES,
+    ENTITIES,
+    MERGED,
+    NONE,
+    PEOPLE,
+    WORKLOADS,
+    Person,
+    Workload,
+)
 from strongroom.identity.standing import ACTIVE, end_of, stand
 from strongroom.sdk.facts.identities import (
     EntranceFact,
@@ -63,9 +73,14 @@ class IdentityFacts:
     ) -> PersonFact:
         policies: tuple[str, ...] = ()
         groups: tuple[str, ...] = ()
+        made_by: tuple[str, ...] = ()
         there, problem = False, ""
         try:
             entity = await tx.get(ENTITIES, row.entity)
+            wrote = [
+                each for a in await tx.all(ALIASES, entity=row.entity) for each in a.made_by or ()
+            ]
+            made_by = await behind(tx, (*(row.made_by or ()), *wrote))
             if entity is not None:
                 standing = await stand(tx, entity, graph)
                 there, policies = not entity.disabled, standing.policies
@@ -83,6 +98,7 @@ class IdentityFacts:
             created_at=row.created_at,
             policies=policies,
             groups=groups,
+            made_by=made_by,
             entry=row.entry,
             problem=problem,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.evidence.identity_facts import IdentityFacts
 from tests.auth.jwt_issuer import pem, signed
 from tests.core.system.people import Person, options_of, person, validate
 from tests.core.system.room import Answer, Room, room
@@ -173,7 +174,9 @@ async def test_whom_one_makes_through_a_secret_id_of_ones_own_is_no_second_perso
     )
     await company.enrols(eve)
 
+    facts = {each.entity: each for each in await IdentityFacts(ours.server).people()}
     assert (known.status, written.status) == (200, 204)
+    assert ada.entity in facts[made.data["id"]].made_by  # by which T20 judges what eve approved
     assert (await company.approves(eve, "ada"))[0] == 403
     assert (await company.approves(eve, "bob"))[0] == 200
 

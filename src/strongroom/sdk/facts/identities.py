@@ -27,7 +27,11 @@ class FactorFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonFact:
-    """Somebody who is registered as a person. `problem`: the row is not as it was written."""
+    """Somebody who is registered as a person. `problem`: the row is not as it was written.
+
+    `made_by` are those who made them a person, or wrote an alias of theirs, and who could be behind
+    these: as kept, and owners of workloads as of now.
+    """
 
     entity: str
     name: str = ""
@@ -39,6 +43,7 @@ class PersonFact:
     created_at: datetime | None = None
     policies: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    made_by: tuple[str, ...] = ()
     entry: int | None = None
     problem: str = ""
 
