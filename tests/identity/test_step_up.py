@@ -66,6 +66,13 @@ def asked(path: str, operation: Operation, *environments: str) -> list[str]:
         ("strongroom/registrations/1/approve", Operation.UPDATE, (), ["approvals"]),
         ("strongroom/evidence/pack", Operation.UPDATE, (), ["exports"]),
         ("strongroom/evidence/packs/q3", Operation.READ, (), ["exports"]),
+        ("strongroom/log/entries", Operation.READ, (), ["exports"]),
+        ("strongroom/log/tile/entries/000", Operation.READ, (), ["exports"]),
+        ("strongroom/log/status", Operation.READ, (), []),
+        ("sys/wrapping/wrap", Operation.UPDATE, (), ["sharing"]),
+        ("sys/wrapping/unwrap", Operation.UPDATE, (), []),
+        ("sys/seal", Operation.UPDATE, (), ["sealing"]),
+        ("sys/seal-status", Operation.READ, (), []),
         ("secret/data/prod/db", Operation.READ, ("production",), ["reveals"]),
         ("secret/data/prod/db", Operation.UPDATE, ("production",), []),
         ("secret/data/dev/db", Operation.READ, ("development",), []),
@@ -75,6 +82,18 @@ def test_what_is_sensitive_asks_for_a_factor(
     path: str, operation: Operation, environments: tuple[str, ...], rules: list[str]
 ) -> None:
     assert asked(path, operation, *environments) == rules
+
+
+def test_whatever_is_asked_for_wrapped_is_shared() -> None:
+    rules = StepUp((*FIXED, *BUILT_IN))
+
+    def wrapped(path: str, operation: Operation, *environments: str) -> list[str]:
+        return [each.name for each in rules.asked(path, operation, environments, wrapped=True)]
+
+    assert wrapped("secret/data/dev/db", Operation.READ) == ["sharing"]
+    assert wrapped("secret/data/prod/db", Operation.READ, "production") == ["reveals", "sharing"]
+    assert wrapped("sys/wrapping/wrap", Operation.UPDATE) == ["sharing"]
+    assert wrapped("strongroom/step-up", Operation.UPDATE) == []
 
 
 def test_showing_a_factor_and_leaving_ask_for_none() -> None:

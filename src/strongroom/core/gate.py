@@ -223,7 +223,9 @@ class Gate:
         rules, path = await self.views.step_up(attempt.transaction), attempt.incoming.path
         reached = [each.name for each in guardrails.environments_of(path, asked)]
         try:
-            check_fresh(rules.asked(path, asked, reached), session.sign_in, attempt.now)
+            wrapped = attempt.incoming.wrap_ttl is not None
+            needed = rules.asked(path, asked, reached, wrapped=wrapped)
+            check_fresh(needed, session.sign_in, attempt.now)
         except FactorNeededError as error:
             attempt.guardrail = attempt.reason = f"step-up:{error.rule}"
             raise

@@ -53,6 +53,7 @@ FREE: Final = frozenset(
         "strongroom/step-up",
     }
 )
+SHARING: Final = "sys/wrapping/wrap"  # whatever is asked for wrapped is shared as by this
 ENDING: Final = "strongroom/sessions/id/"  # and the id of one of one's own
 CUSTODY: Final = ("sys/generate-root", "sys/rekey/")  # where nobody need have a token
 
@@ -133,9 +134,27 @@ BUILT_IN: Final = (
     ),
     StepUpRule(
         "exports",
-        ("strongroom/evidence/pack", "strongroom/evidence/packs/*"),
+        (
+            "strongroom/evidence/pack",
+            "strongroom/evidence/packs/*",
+            "strongroom/log/entries",
+            "strongroom/log/tile/entries/*",
+        ),
         ("read", "create", "update"),
         description="What leaves the server as a whole.",
+    ),
+    StepUpRule(
+        "sharing",
+        (SHARING,),
+        CHANGES,
+        description="Wrapping for somebody else: a body, or the reply to any request.",
+    ),
+    StepUpRule(
+        "sealing",
+        ("sys/seal",),
+        CHANGES,
+        kinds=(WEBAUTHN,),
+        description="Sealing, which ends the service for all.",
     ),
     StepUpRule(
         "reveals",
@@ -160,11 +179,23 @@ class StepUp:
         )
 
     def asked(
-        self, path: str, operation: Operation, environments: Collection[str]
+        self,
+        path: str,
+        operation: Operation,
+        environments: Collection[str],
+        *,
+        wrapped: bool = False,
     ) -> Sequence[StepUpRule]:
-        """Return the rules that a request falls under. `environments` are those it reaches."""
+        """Return the rules that a request falls under. `environments` are those it reaches.
+
+        One whose reply is to be `wrapped` falls under those of sharing, too.
+        """
         if path in FREE or path.startswith(ENDING):
             return ()
+        if wrapped and path != SHARING:
+            own = self.asked(path, operation, environments)
+            shares = self.asked(SHARING, Operation.UPDATE, ())
+            return [*own, *(rule for rule in shares if rule not in own)]
         reached = Shape(tuple(Segment(part) for part in path.split("/")))
         return [
             rule

@@ -39,6 +39,7 @@ class Authenticator:
     signs: int = 0
     id: bytes = field(default_factory=lambda: os.urandom(32))
     handle: bytes = b""
+    said: dict[str, object] = field(default_factory=dict)  # by the browser, besides
     _key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -77,6 +78,7 @@ class Authenticator:
 
     def _client(self, kind: str, challenge: str) -> bytes:
         said = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
+        said |= self.said
         return json.dumps(said).encode()
 
     def _answer(self, **response: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from strongroom.identity.factors.checking import LOCKED
 from tests.core.system.authenticator import (
     BACKED_UP,
     ELIGIBLE,
+    ORIGIN,
     PRESENT,
     VERIFIED,
     Authenticator,
@@ -302,6 +303,8 @@ class TestKeys:
             ({"origin": "http://localhost:8200"}, "another origin"),
             ({"origin": "https://localhost:8200.evil.example"}, "another origin"),
             ({"rp_id": "evil.example"}, "another relying party"),
+            ({"said": {"crossOrigin": True}}, "asked for in a page of another site"),
+            ({"said": {"topOrigin": ORIGIN}}, "asked for in a page of another site"),
             ({"flags": PRESENT}, "the user was not verified"),
             ({"flags": VERIFIED}, "the user was not present"),
             (
@@ -348,6 +351,8 @@ class TestKeys:
         [
             ({"origin": "https://evil.example"}, "another origin"),
             ({"rp_id": "evil.example"}, "another relying party"),
+            ({"said": {"crossOrigin": True}}, "asked for in a page of another site"),
+            ({"said": {"topOrigin": ORIGIN}}, "asked for in a page of another site"),
             ({"flags": PRESENT}, "the user was not verified"),
         ],
     )

@@ -189,6 +189,7 @@ async def test_who_unwraps_what_another_read_knows_it(tmp_path: Path) -> None:
         await started(ours)
         ada = await registered(ours, "ada", "all")
         bob = await registered(ours, "bob", "all")
+        await ours.ask("POST", "strongroom/step-up/rules/sharing", {"enabled": False})
         for path in ("kv/data/handed", "kv/data/again", "kv/data/unread"):
             await write(ours, path)
         tokens = [

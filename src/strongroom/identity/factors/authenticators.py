@@ -7,7 +7,8 @@ Order   The signature is verified before the counter is compared: whoever does n
 Trust   The public key came when the factor was enrolled; whoever enrols it may use it. What it says
         of itself (its model, that it asked for a PIN or finger) is the authenticator's own word,
         since no attestation is asked for. The page that asked is named by the browser: the origin
-        must be one of the configuration's. A passkey that is backed up may be on other devices.
+        must be one of the configuration's, and in no frame of another site's page. A passkey that
+        is backed up may be on other devices.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ def registered(party: RelyingParty, answer: bytes, challenge: bytes) -> Register
     from webauthn.helpers import base64url_to_bytes, parse_attestation_object  # noqa: PLC0415
 
     said = _object(answer)
+    _check_frame(said)
     try:
         attested = parse_attestation_object(base64url_to_bytes(_text(said, "attestationObject")))
         _check_model(attested.fmt)
@@ -194,6 +196,7 @@ def asserted(
 
     said = _object(answer)
     factor = _named(said, among)
+    _check_frame(said)
     try:
         verified = verify_authentication_response(
             credential=said,
@@ -234,6 +237,20 @@ def named_factor(answer: bytes, among: Sequence[Factor]) -> Factor:
 def _check_model(form: str) -> None:
     if form not in MODELS:
         raise AuthenticatorError("an attestation was sent that nobody asked for")
+
+
+def _check_frame(said: dict[str, Any]) -> None:
+    """Refuse what was asked for in a frame of another site's page: none of ours is in one."""
+    from webauthn.helpers import base64url_to_bytes  # noqa: PLC0415 - heavy
+
+    try:
+        client = msgspec.json.decode(base64url_to_bytes(_text(said, "clientDataJSON")))
+    except (ValueError, RecursionError):
+        raise AuthenticatorError("no credential") from None
+    if not isinstance(client, dict):
+        raise AuthenticatorError("no credential")
+    if client.get("crossOrigin", False) is not False or client.get("topOrigin") is not None:
+        raise AuthenticatorError("asked for in a page of another site")
 
 
 def _object(answer: bytes) -> dict[str, Any]:
