@@ -403,7 +403,7 @@ class Views:
             identity=identity,
             environments=environments,
             networks=networks(token.cidrs),
-            about=about(token, made),
+            about=about(token, made) | await self._owners(tx, standing, made),
             made=made,
             makers=tuple(dict.fromkeys(filter(None, (*made.makers, token.entity)))),
             helped_by=await self._helped_by(tx, token, made, sign_in),
@@ -416,6 +416,14 @@ class Views:
             refused=refused,
             outgrown=outgrown,
         )
+
+    async def _owners(
+        self, tx: Transaction, standing: Standing | None, made: Made
+    ) -> frozenset[str]:
+        """Return the topics of those whom workloads belong to: one is over some time after them."""
+        whose = {*made.makers, *made.let_in_by, *([standing.entity.id] if standing else ())}
+        rows = [await tx.get(WORKLOADS, each) for each in whose]
+        return frozenset(f"entity:{row.owner}" for row in rows if row is not None)
 
     async def _helped_by(
         self, tx: Transaction, token: Token, made: Made, sign_in: SignIn | None

@@ -19,7 +19,7 @@ from typing import Final
 
 from strongroom.base.errors import DeniedError, InputError
 from strongroom.identity.records import PEOPLE, WORKLOADS, Token
-from strongroom.identity.standing import end_of, living
+from strongroom.identity.standing import end_of, living, ownerless_at
 from strongroom.storage.transaction import Transaction
 
 MOST: Final = 8  # entities that a token stems from, one by another
@@ -114,6 +114,8 @@ async def _there(tx: Transaction, entities: tuple[str, ...], now: datetime) -> _
         person = person or of_person is not None
         workloads = workloads and of_workload is not None
         ends += [e for row in (of_person, of_workload) if row and (e := end_of(row)) is not None]
+        if of_workload is not None and (lost := await ownerless_at(tx, of_workload)) is not None:
+            ends.append(lost)
     end = min(ends, default=None)
     if end is not None and end <= now:
         return None

@@ -10,9 +10,13 @@ Trust   Whoever is over their end, has left or is decommissioned may not log in,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
 
 from strongroom.audit.entry import Kind
+from strongroom.base.errors import InputError
 from strongroom.identity.entities import ENVIRONMENT
 from strongroom.identity.groups import Belonging, Graph, belonging_of
 from strongroom.identity.policy.template import Alias as AliasView
@@ -30,9 +34,13 @@ from strongroom.identity.records import (
     Person,
     Workload,
 )
+from strongroom.storage.records import SETTINGS, Setting
 from strongroom.storage.transaction import Transaction
 
 ACTIVE = "active"
+OWNERLESS: Final = "ownerless_after"
+DAYS_OWNERLESS: Final = timedelta(days=7)
+LONGEST_OWNERLESS: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,7 @@ class Standing:
     person: Person | None = None
     workload: Workload | None = None
     registered_in: str = ""  # environment for which it is registered; empty: none
+    ownerless_at: datetime | None = None  # when a workload is over for want of a living owner
 
     @property
     def environment(self) -> str:
@@ -74,7 +83,8 @@ class Standing:
     @property
     def ends_at(self) -> datetime | None:
         """When it is over, or was; None for no end."""
-        return min(filter(None, map(end_of, self._rows)), default=None)
+        ends = (*map(end_of, self._rows), self.ownerless_at)
+        return min(filter(None, ends), default=None)
 
     @property
     def _rows(self) -> tuple[Person | Workload, ...]:
@@ -114,7 +124,34 @@ async def stand(tx: Transaction, entity: Entity, graph: Graph) -> Standing:
         person=person,
         workload=workload,
         registered_in=await _registered_in(tx, person, workload),
+        ownerless_at=None if workload is None else await ownerless_at(tx, workload),
     )
+
+
+async def ownerless_at(tx: Transaction, workload: Workload) -> datetime | None:
+    """Return when a workload is over for want of a living owner; None while it has one.
+
+    That is some days after its owner left, or came to their end. Of an owner who is gone without a
+    trace nobody knows when: it is over since the workload was written.
+    """
+    owner = await living(tx, workload.owner) if workload.owner else None
+    person = None if owner is None else await tx.get(PEOPLE, owner.id)
+    end = workload.updated_at if person is None else end_of(person)
+    return None if end is None else end + await ownerless_after(tx)
+
+
+async def ownerless_after(tx: Transaction) -> timedelta:
+    """Return for how long a workload goes on whose owner is gone."""
+    row = await tx.get(SETTINGS, OWNERLESS)
+    return DAYS_OWNERLESS if row is None else msgspec.json.decode(row.value, type=timedelta)
+
+
+def put_ownerless_after(tx: Transaction, chosen: timedelta) -> None:
+    """Write it; InputError for more than `LONGEST_OWNERLESS`."""
+    if not timedelta(0) <= chosen <= LONGEST_OWNERLESS:
+        raise InputError("ownerless_after", "from none to 30 days")
+    tx.put(SETTINGS, Setting(OWNERLESS, msgspec.json.encode(chosen)))
+    tx.changed("tokens")
 
 
 async def environment_of(tx: Transaction, entity: Entity | None) -> str:

@@ -166,6 +166,7 @@ async def test_a_wrapped_reply_is_opened_once_even_after_the_grant(ours: Room) -
     _, his = await person(ours, "bob")
     await only_granted(ours)
     await granted(ours, her, his)
+    await ours.ask("POST", "strongroom/step-up/rules/sharing", {"enabled": False})
     wrapped = await ours.ask("GET", "secret/prod/db", token=her, headers={"x-vault-wrap-ttl": "3h"})
     ours.clock.advance(timedelta(hours=2))
 

@@ -9,9 +9,10 @@ Trust   `leavers` is for a personnel system: whoever may write there can end any
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from strongroom.base.clock import rfc3339
 from strongroom.base.errors import InputError, NotFoundError
@@ -29,10 +30,14 @@ from strongroom.identity.entrances import (
     take_over,
 )
 from strongroom.identity.leaving import LEAVERS, Leaver
-from strongroom.identity.people import LEFT
+from strongroom.identity.people import LEFT, active_person
 from strongroom.identity.records import ENTITIES, PEOPLE, WORKLOADS, Person
 from strongroom.sdk.engine import Endpoint, Help, Nothing, Page, Reply, Route
 
+if TYPE_CHECKING:
+    from strongroom.core.attempt import Attempt
+
+OWNERLESS_ALERT: Final = "workloads_without_owner"
 ONLY_A_PERSON = "another person who is registered answers for it, signed in as themselves"
 
 
@@ -43,13 +48,21 @@ class Reported:
     external_id: Annotated[str, Help("Id in the directory of people.", most=256)] = ""
     email: Annotated[str, Help("E-mail address.", most=320)] = ""
     reason: Annotated[str, Help("Why; it stands in the row.", most=1024)] = ""
+    successor: Annotated[str, Help("Entity of who takes over their workloads.", most=512)] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leaving(ById):
-    """Who leaves."""
+class Decommissioned(ById):
+    """Which workload is no more."""
 
     reason: Annotated[str, Help("Why; it stands in the row.", most=1024)] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaving(Decommissioned):
+    """Who leaves."""
+
+    successor: Annotated[str, Help("Entity of who takes over their workloads.", most=512)] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +90,7 @@ class LeavingRoutes:
             Route(
                 path="workloads/{entity}/decommission",
                 summary="Say that a workload is no more: all that is its ends.",
-                write=Endpoint(Leaving, self.decommission, "workload.decommission"),
+                write=Endpoint(Decommissioned, self.decommission, "workload.decommission"),
             ),
             Route(
                 path="leavers",
@@ -105,29 +118,52 @@ class LeavingRoutes:
     async def leave(self, call: SystemCall, given: Leaving) -> Reply:
         if await call.transaction.get(PEOPLE, given.entity) is None:
             raise NotFoundError
-        return await self._end(call, given.entity, given.reason)
+        return await self._end(call, given.entity, given.reason, given.successor)
 
-    async def decommission(self, call: SystemCall, given: Leaving) -> Reply:
+    async def decommission(self, call: SystemCall, given: Decommissioned) -> Reply:
         if await call.transaction.get(WORKLOADS, given.entity) is None:
             raise NotFoundError
         return await self._end(call, given.entity, given.reason)
 
     async def report(self, call: SystemCall, given: Reported) -> Reply:
         person = await _found(call, given)
-        return await self._end(call, person.entity, given.reason)
+        return await self._end(call, person.entity, given.reason, given.successor)
 
-    async def _end(self, call: SystemCall, entity: str, why: str) -> Reply:
+    async def _end(self, call: SystemCall, entity: str, why: str, successor: str = "") -> Reply:
         if await call.transaction.get(ENTITIES, entity) is None:  # it was deleted
             check_unbound(call)
         else:
             await writable(call, entity)
+        if successor:
+            heir = await active_person(call.transaction, successor, call.now)
+            if heir is None or heir.entity == entity:
+                raise InputError("successor", "not the entity of another active person")
+            successor = heir.entity
         gone = await end_access(self._server, call, entity, why)
         owned, _ = await call.transaction.examine(WORKLOADS, owner=entity)
         orphans = sorted(row.entity for row in owned if row.left_at is None)
+        if successor and orphans:
+            await self._hand_over(call, orphans, successor)
+            orphans = []
         call.details["orphans"] = orphans
+        if orphans:
+            call.details["alert"] = OWNERLESS_ALERT
         left = {"workloads_without_owner": orphans, "entrances": list(gone.closed)}
         left |= {"passwords": list(gone.passwords), "codes_void_of": list(gone.codes)}
         return Reply({**shown(gone.leaver), **left})
+
+    async def _hand_over(self, call: SystemCall, workloads: list[str], successor: str) -> None:
+        """Make another person the owner of workloads; an entry of each comes behind."""
+        tx, server, by = call.transaction, self._server, call.actor.id
+        for entity in workloads:
+            row = await tx.get(WORKLOADS, entity)
+            if row is None:
+                continue
+            tx.put(WORKLOADS, replace(row, owner=successor, updated_at=call.now))
+            tx.changed(f"entity:{entity}")
+            told = {"entity": entity, "owner": successor, "owner_before": row.owner, "by": by}
+            call.after_commit(partial(_tell, server, told))
+        call.details |= {"successor": successor, "taken_over": workloads}
 
     async def ids(self, call: SystemCall, given: Page) -> Reply:
         rows, _ = await call.transaction.examine(LEAVERS)
@@ -170,6 +206,20 @@ class LeavingRoutes:
     async def _paths(self, call: SystemCall) -> dict[str, str]:
         mounts = (await self._server.views.mounts(call.transaction)).by_path
         return {live.row.uuid: path for path, live in mounts.items()}
+
+
+def _tell(server: Server, told: Mapping[str, object]) -> None:
+    async def work(attempt: Attempt) -> bool:
+        attempt.details = dict(told)
+        return True
+
+    path = f"strongroom/workloads/{told['entity']}"
+    act = server.pipeline.act("workload.inherit", path, work)
+    server.pipeline.behind(_done(act))
+
+
+async def _done(act: Awaitable[object]) -> None:
+    await act
 
 
 async def end_access(server: Server, call: SystemCall, entity: str, why: str) -> Offboarded:

@@ -240,7 +240,8 @@ class TokenCreation:
         """Return how long a token lives at most that a registered workload makes."""
         tx, now, token = making.call.transaction, making.call.now, making.parent.token
         behind = {token.entity, *(token.makers or ())} - {""}
-        if not any([await tx.get(WORKLOADS, each) for each in behind]):
+        workloads = [row for each in behind if (row := await tx.get(WORKLOADS, each)) is not None]
+        if not workloads:
             return None
         mounts = (await self._server.views.mounts(tx)).by_path.values()
         of_login = [live.mounted for live in mounts if token.mount and live.row.uuid == token.mount]
