@@ -422,8 +422,8 @@ class Views:
     ) -> frozenset[str]:
         """Return the topics of those whom workloads belong to: one is over some time after them."""
         whose = {*made.makers, *made.let_in_by, *([standing.entity.id] if standing else ())}
-        rows = [await tx.get(WORKLOADS, each) for each in whose]
-        return frozenset(f"entity:{row.owner}" for row in rows if row is not None)
+        rows = [row for each in whose if (row := await tx.get(WORKLOADS, each)) is not None]
+        return frozenset(f"entity:{row.owner}" for row in rows)
 
     async def _helped_by(
         self, tx: Transaction, token: Token, made: Made, sign_in: SignIn | None

@@ -135,8 +135,9 @@ async def ownerless_at(tx: Transaction, workload: Workload) -> datetime | None:
     trace nobody knows when: it is over since the workload was written.
     """
     owner = await living(tx, workload.owner) if workload.owner else None
-    person = None if owner is None else await tx.get(PEOPLE, owner.id)
-    end = workload.updated_at if person is None else end_of(person)
+    end: datetime | None = workload.updated_at
+    if owner is not None and (person := await tx.get(PEOPLE, owner.id)) is not None:
+        end = end_of(person)
     return None if end is None else end + await ownerless_after(tx)
 
 
