@@ -26,7 +26,21 @@ async def test_every_control_and_the_pack_work_there_too(
     off = {row.control: row.verdict for row in rows if row.verdict != "effective"}
     nobody = (
         *("T06", "T07", "T08", "T09", "T16", "T20", "T23", "T25", "T26", "T27", "T28"),
-        *("T21", "T22", "T33", "T37", "T38", "T39", "T40", "T41", "T42", "T43", "T44", "T80", "T81"),
+        *(
+            "T21",
+            "T22",
+            "T33",
+            "T37",
+            "T38",
+            "T39",
+            "T40",
+            "T41",
+            "T42",
+            "T43",
+            "T44",
+            "T80",
+            "T81",
+        ),
         *("T89", "T90", "T91", "T92"),
     )
     assert off == {

@@ -26,8 +26,8 @@ from strongroom.audit.entry import Actor
 from strongroom.base.errors import DeniedError, InputError, StrongroomError
 from strongroom.base.ids import uuid_of as uuid_of  # noqa: PLC0414 - others take it from here
 from strongroom.core.attempt import Attempt
-from strongroom.core.hands import hands_of
 from strongroom.core.entrances import let_in_by
+from strongroom.core.hands import hands_of
 from strongroom.core.proven import proven
 from strongroom.core.records import Mount
 from strongroom.core.second_factor import (
