@@ -136,7 +136,7 @@ async def test_the_person_is_registered_and_the_setting_can_be_made_at_once(begu
     settings = await begun.room.ask("GET", "strongroom/identity/settings", token=token)
 
     assert (person.data["name"], person.data["email"]) == ("Ada", "ada@example.org")
-    assert settings.data == {"registration": "required"}
+    assert settings.data["registration"] == "required"
 
 
 async def test_a_code_is_good_once(begun: Begun) -> None:

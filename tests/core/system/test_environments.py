@@ -343,6 +343,7 @@ async def test_environments_are_listed_and_shown(r: Room) -> None:
         "paths": ["secret/+/prod/*"],
         "protected": True,
         "open": True,
+        "people": "standing",
         "description": "",
     }
     assert missing.status == 404
