@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strongroom.base.errors import SealedError
+from strongroom.base.secret import Secret
 from strongroom.core.records import MOUNTS
 from strongroom.storage.barrier import Barrier, TamperedError
 from strongroom.storage.guard import Guard
@@ -32,6 +33,7 @@ SAMPLES: dict[Any, Any] = {
     datetime: AT,
     timedelta: timedelta(days=-1),
     object: [1, 2.5, None],
+    Secret: Secret(b"\0\xff"),
 }
 
 

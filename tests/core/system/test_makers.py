@@ -32,6 +32,8 @@ PATHS = ("create", "create-orphan", "create/orphans", "create/aliases")
 async def makers(ours: Room, *names: str) -> list[Person]:
     """Give people who may make tokens in every way, each known to the token mount by name."""
     await ours.policy("makes", MAKES)
+    unasked = {"enabled": False}  # nobody here has a key to wrap something by
+    assert (await ours.ask("POST", "strongroom/step-up/rules/sharing", unasked)).status == 204
     accessor = (await ours.ask("GET", "sys/auth")).data["token/"]["accessor"]
     role = {"allowed_policies": "makes,default"}
     await ours.ask("POST", "auth/token/roles/orphans", {**role, "orphan": True})
