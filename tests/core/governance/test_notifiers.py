@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -202,9 +204,14 @@ class TestBadReceivers:
             assert "a-wrong-one" not in await whole_log(r)
 
     async def test_a_channel_that_answers_nonsense_is_tried_again(self, r: Room) -> None:
-        with listening(
-            lambda sock, _: sock.sendall(b"HTTP/1.1 302 no\r\nLocation: /x\r\n\r\n")
-        ) as p:
+        def elsewhere(sock: socket.socket, _: object) -> None:
+            sock.settimeout(0.5)  # closed with anything unread, it would be a reset instead
+            with suppress(TimeoutError):
+                while sock.recv(65536):
+                    pass
+            sock.sendall(b"HTTP/1.1 302 no\r\nLocation: /x\r\n\r\n")
+
+        with listening(elsewhere) as p:
             await channel(r, p)
             await tried(r, "chat")
 
